@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { Temporal } from 'temporal-polyfill';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { EXIT, type ExitCode, type Report } from '../contract.ts';
+import { usageError } from '../errors.ts';
+import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
+import { selectTables } from '../jobs/options.ts';
+import { connectionSettings, isConnectionConfigured } from '../postgres/connection-options.ts';
+import type { CommonFlags, Invocation, LookFlags, WorkFlags } from './program.ts';
+import { progressOf } from './progress.ts';
+import { render } from './render/render.ts';
+import { stopSignal } from './stop-signal.ts';
+
+interface Prepared {
+  readonly config: Config;
+  readonly tables: readonly string[] | undefined;
+}
+
+async function prepare(invocation: Invocation, flags: CommonFlags): Promise<Prepared> {
+  invocation.format = flags.format;
+  const config = await loadConfig(flags.config, invocation.folder);
+  selectTables(config, flags.table);
+  return { config, tables: flags.table };
+}
+
+const connectionOf = (invocation: Invocation, flags: CommonFlags) => ({
+  connection: connectionSettings(flags.databaseUrl, invocation.env),
+});
+
+/** Failures first: they are what one must look at. */
+function exitCodeOf(report: Report): ExitCode {
+  if (report.tables.some(({ status }) => status === 'failed')) return EXIT.failed;
+  if (report.tables.some(({ status }) => status === 'refused')) return EXIT.refused;
+  const alarming = report.tables.some(({ findings }) => findings.some(({ severity }) => severity !== 'info'));
+  return report.job === 'health' && alarming ? EXIT.findings : EXIT.ok;
+}
+
+function finish(invocation: Invocation, flags: CommonFlags, report: Report): void {
+  render(report, { format: invocation.format, env: invocation.env, detailed: flags.table !== undefined });
+  invocation.exitCode = exitCodeOf(report);
+}
+
+/** `create` and `cleanup`. */
+export async function planned(
+  invocation: Invocation,
+  job: 'create' | 'cleanup',
+  flags: WorkFlags,
+): Promise<void> {
+  const prepared = await prepare(invocation, flags);
+  if (flags.format === 'sql' && flags.dryRun !== true) {
+    throw usageError(
+      'format-sql',
+      `--format sql shows a ${job} as a script instead of running it.`,
+      `Add --dry-run, or use: partition-keeper plan ${job} --format sql`,
+    );
+  }
+  const progress = progressOf(invocation.format);
+  const stop = stopSignal();
+  const run = job === 'create' ? runCreate : runCleanup;
+  try {
+    const report = await run({
+      ...prepared,
+      ...connectionOf(invocation, flags),
+      ...flags,
+      maxWaitMs: flags.maxWait === undefined ? undefined : flags.maxWait * 1000,
+      tables: prepared.tables,
+      config: prepared.config,
+      signal: stop.signal,
+      onStep: progress.onStep,
+    });
+    progress.stop();
+    finish(invocation, flags, report);
+  } finally {
+    progress.stop();
+    stop.dispose();
+  }
+}
+
+export async function plan(invocation: Invocation, job: string | undefined, flags: WorkFlags): Promise<void> {
+  if (job !== undefined && job !== 'create' && job !== 'cleanup') {
+    throw usageError(
+      'job-unknown',
+      `There is no job ${job} to plan.`,
+      'Write plan create, plan cleanup, or just plan.',
+    );
+  }
+  const prepared = await prepare(invocation, flags);
+  const options = { ...flags, ...prepared, ...connectionOf(invocation, flags), dryRun: true };
+  const run = job === undefined ? runPlan : job === 'create' ? runCreate : runCleanup;
+  finish(invocation, flags, await run(options));
+}
+
+export async function health(invocation: Invocation, flags: LookFlags): Promise<void> {
+  const prepared = await prepare(invocation, flags);
+  finish(invocation, flags, await runHealth({ ...flags, ...prepared, ...connectionOf(invocation, flags) }));
+}
+
+export async function status(invocation: Invocation, flags: LookFlags): Promise<void> {
+  const prepared = await prepare(invocation, flags);
+  finish(invocation, flags, await runStatus({ ...flags, ...prepared, ...connectionOf(invocation, flags) }));
+}
+
+/** Without a database, the config alone is checked; reading it has done that already. */
+function configReport({ config, tables }: Prepared): Report {
+  const now = Temporal.Now.instant().toString();
+  return {
+    version: 1,
+    job: 'validate',
+    runId: randomUUID(),
+    database: null,
+    serverVersion: null,
+    startedAt: now,
+    now,
+    durationMs: 0,
+    dryRun: true,
+    ok: true,
+    tables: selectTables(config, tables).map(({ schema, table }) => ({
+      schema,
+      table,
+      status: 'ok',
+      steps: [],
+      findings: [],
+    })),
+  };
+}
+
+export async function validate(invocation: Invocation, flags: CommonFlags): Promise<void> {
+  const prepared = await prepare(invocation, flags);
+  const report = isConnectionConfigured(flags.databaseUrl, invocation.env)
+    ? await runValidate({ ...prepared, ...connectionOf(invocation, flags) })
+    : configReport(prepared);
+  finish(invocation, flags, report);
+}

@@ -1,0 +1,32 @@
+import { CommanderError } from 'commander';
+import { EXIT, type ExitCode } from '../contract.ts';
+import { KeeperError } from '../errors.ts';
+import { explain } from '../postgres/apply/explain.ts';
+import { buildProgram, type Invocation } from './program.ts';
+import { renderFailure } from './render/failure.ts';
+
+/**
+ * The command line.
+ * @param args without node and script
+ * @returns the exit code; never throws
+ */
+export async function main(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  folder: string,
+): Promise<ExitCode> {
+  const invocation: Invocation = {
+    exitCode: EXIT.ok,
+    format: args.includes('json') ? 'json' : 'pretty',
+    env,
+    folder,
+  };
+  try {
+    await buildProgram(invocation).parseAsync([...args], { from: 'user' });
+    return invocation.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    renderFailure(invocation, explain(error));
+    return error instanceof KeeperError ? error.exitCode : EXIT.failed;
+  }
+}

@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto';
+import type { Report, ReportError } from '../../contract.ts';
+import type { Invocation } from '../program.ts';
+import { styleFor } from './style.ts';
+
+/** A run that could not even begin, as the report the caller expects. */
+function failedReport(error: ReportError): Report {
+  const now = new Date().toISOString();
+  return {
+    version: 1,
+    job: 'validate',
+    runId: randomUUID(),
+    database: null,
+    serverVersion: null,
+    startedAt: now,
+    now,
+    durationMs: 0,
+    dryRun: true,
+    ok: false,
+    tables: [],
+    error,
+  };
+}
+
+export function renderFailure(invocation: Invocation, error: ReportError): void {
+  const style = styleFor(process.stderr, invocation.env);
+  process.stderr.write(`${style.red('error')}: ${error.message}\n${style.dim(' hint')}: ${error.hint}\n`);
+  if (invocation.format === 'json') process.stdout.write(`${JSON.stringify(failedReport(error), null, 2)}\n`);
+}

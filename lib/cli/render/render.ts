@@ -1,0 +1,25 @@
+import type { Report } from '../../contract.ts';
+import type { Format } from '../program.ts';
+import { renderPretty } from './pretty.ts';
+import { renderSql } from './sql.ts';
+import { styleFor } from './style.ts';
+
+export interface RenderOptions {
+  readonly format: Format;
+  readonly env: NodeJS.ProcessEnv;
+  /** Single tables were asked for: tell more of them. */
+  readonly detailed: boolean;
+}
+
+/** Writes the report to stdout: as text for people, as one JSON object, or as a script for psql. */
+export function render(report: Report, options: RenderOptions): void {
+  const { format, env, detailed } = options;
+  if (format === 'json') {
+    process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  } else if (format === 'sql') {
+    process.stdout.write(renderSql(report));
+  } else {
+    const width = process.stdout.isTTY ? process.stdout.columns : 120;
+    process.stdout.write(renderPretty(report, { style: styleFor(process.stdout, env), width, detailed }));
+  }
+}

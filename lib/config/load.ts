@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, extname, resolve } from 'node:path';
+import { features } from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { usageError } from '../errors.ts';
+import { type Config, parseConfig } from './config.ts';
+
+const FILE_NAMES = [
+  'partitions.config.ts',
+  'partitions.config.js',
+  'partitions.config.mjs',
+  'partitions.config.json',
+];
+const EXTENSIONS = ['.ts', '.js', '.mjs', '.json'];
+
+/** The file to read: the one asked for, or the first of the usual names in the folder. */
+function locate(file: string | undefined, folder: string): string {
+  if (file !== undefined) {
+    const path = resolve(folder, file);
+    if (existsSync(path)) return path;
+    throw usageError(
+      'config-missing',
+      `There is no config file ${path}.`,
+      'Check the path given to --config.',
+    );
+  }
+  const found = FILE_NAMES.map((name) => resolve(folder, name)).find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw usageError(
+    'config-missing',
+    `There is no ${FILE_NAMES.join(', ')} in ${folder}.`,
+    'Write one (the README shows an example), or name another file with --config.',
+  );
+}
+
+async function importDefault(path: string): Promise<unknown> {
+  const url = pathToFileURL(path).href;
+  // Node strips types itself from 22.18 on; older ones need a loader.
+  const module: unknown =
+    extname(path) === '.ts' && !features.typescript
+      ? await (await import('jiti')).createJiti(import.meta.url).import(path)
+      : await import(url);
+  if (typeof module === 'object' && module !== null && 'default' in module) return module.default;
+  throw usageError(
+    'config-invalid',
+    `${path} has no default export.`,
+    'End it with `export default defineConfig({ ... })`.',
+  );
+}
+
+async function read(path: string): Promise<unknown> {
+  try {
+    return extname(path) === '.json' ? JSON.parse(await readFile(path, 'utf8')) : await importDefault(path);
+  } catch (error) {
+    if (error instanceof Error && error.name === 'KeeperError') throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw usageError('config-unreadable', `${path} cannot be read: ${reason}`, 'Correct the file.', error);
+  }
+}
+
+/**
+ * Reads and checks the config.
+ * @param file path of a `.ts`, `.js`, `.mjs` or `.json` file; absent: the usual names in `folder`
+ * @throws KeeperError when there is none, or it cannot be read or is wrong
+ */
+export async function loadConfig(file: string | undefined, folder: string): Promise<Config> {
+  const path = locate(file, folder);
+  if (!EXTENSIONS.includes(extname(path))) {
+    throw usageError(
+      'config-unreadable',
+      `${path} is none of the kinds a config can be.`,
+      `Use a file that ends in ${EXTENSIONS.join(', ')}.`,
+    );
+  }
+  return parseConfig(await read(path), basename(path));
+}

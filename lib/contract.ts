@@ -1,0 +1,183 @@
+/**
+ * What the outside world may rely on: job names, the report, finding names, exit codes and environment
+ * variables. Shared by the jobs, the command line, the functions and the AWS constructs; imports nothing.
+ */
+
+export const JOBS = ['create', 'cleanup', 'health'] as const;
+/** One of the three scheduled jobs. */
+export type Job = (typeof JOBS)[number];
+
+/** What produced a report: a job, or one of the read-only commands built from the same parts. */
+export type ReportKind = Job | 'plan' | 'status' | 'validate';
+
+export type Severity = 'critical' | 'warning' | 'info';
+
+export const FINDINGS = [
+  'missing-current',
+  'missing-next',
+  'missing',
+  'expired',
+  'default-rows',
+  'detach-pending',
+  'stranded',
+  'off-grid',
+  'overlong-name',
+  'unmanaged',
+  'oversized',
+  'index-missing',
+  'index-invalid',
+  'referenced',
+  'foreign-key',
+  'permission',
+  'clock-skew',
+  'not-partitioned',
+  'wrong-key',
+  'too-many',
+  'too-few',
+] as const;
+export type FindingName = (typeof FINDINGS)[number];
+
+/** Something a person should know about a table, with the command that mends it. */
+export interface Finding {
+  readonly finding: FindingName;
+  readonly severity: Severity;
+  /** What is the case and what follows from it, in one or two sentences. */
+  readonly message: string;
+  /** A command to paste, or the one thing to do. */
+  readonly remedy: string;
+  /** `schema.name` of the partition concerned, when there is just one. */
+  readonly partition?: string;
+  readonly facts: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+}
+
+export type StepKind = 'create' | 'attach' | 'detach' | 'finalize-detach' | 'drop' | 'move-rows';
+export type StepStatus = 'done' | 'planned' | 'failed' | 'not-run';
+
+/** A session that held a lock this run had to wait for. */
+export interface Blocker {
+  readonly pid: number;
+  readonly application: string | null;
+  readonly user: string | null;
+  readonly state: string | null;
+  /** Age of its transaction in seconds, if the executing role may see it. */
+  readonly ageSeconds: number | null;
+  /** Its current or last statement, if the executing role may see it. */
+  readonly query: string | null;
+  readonly relation: string;
+  readonly lockMode: string;
+}
+
+export interface ReportError {
+  /** A stable word for programs: a SQLSTATE for errors of the server, a name of ours otherwise. */
+  readonly code: string;
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint: string;
+}
+
+export interface ReportStep {
+  readonly kind: StepKind;
+  /** `schema.name`, quoted where PostgreSQL would need quotes. */
+  readonly partition: string;
+  /** ISO 8601 instant with Z; null where the bound is MINVALUE, -infinity or unknown. */
+  readonly from: string | null;
+  /** ISO 8601 instant with Z; null where the bound is MAXVALUE or infinity. */
+  readonly to: string | null;
+  readonly reason: string;
+  readonly hazards: readonly string[];
+  readonly status: StepStatus;
+  readonly attempts: number;
+  /** Milliseconds spent waiting for locks, outside and inside lock queues. */
+  readonly waitedMs: number;
+  readonly durationMs: number;
+  /** The SQL, in order: what a dry run prints is what a run executes. */
+  readonly statements: readonly string[];
+  /** Whom this step waited for; absent when it did not wait. */
+  readonly waitedFor?: readonly Blocker[];
+  readonly error?: ReportError;
+}
+
+export interface Gauges {
+  readonly partitions: number;
+  /** Days from now to the end of the gapless run of partitions that covers now; 0 if now is not covered. */
+  readonly runwayDays: number;
+  /** Grid intervals without a partition, from the oldest one to the one health demands. */
+  readonly missing: number;
+  /** Partitions past retention by more than `overdueAfter`. */
+  readonly expired: number;
+  /** Rows in the default partition; null when another session's lock or a missing privilege hid them. */
+  readonly defaultRows: number | null;
+  readonly detachPending: number;
+  readonly totalBytes: number;
+  readonly largestPartition: string | null;
+  readonly largestBytes: number;
+}
+
+export type TableStatus = 'ok' | 'failed' | 'refused' | 'skipped';
+
+/** One partition as `status` shows it. */
+export interface PartitionSummary {
+  readonly name: string;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly isDefault: boolean;
+  readonly state: 'current' | 'future' | 'past' | 'expired' | 'detach-pending' | 'default';
+  readonly bytes: number;
+  /** Estimate of the server; null before the first ANALYZE. */
+  readonly rows: number | null;
+}
+
+export interface TableReport {
+  readonly schema: string;
+  readonly table: string;
+  readonly status: TableStatus;
+  readonly steps: readonly ReportStep[];
+  readonly findings: readonly Finding[];
+  /** Absent when the table could not be inspected. */
+  readonly gauges?: Gauges;
+  /** Only in `status`. */
+  readonly coverage?: Coverage;
+  readonly error?: ReportError;
+}
+
+/** A stretch of the calendar for the timeline: one grid interval, and how it is covered. */
+export interface CoverageCell {
+  readonly from: string;
+  readonly to: string;
+  readonly state: 'expired' | 'past' | 'current' | 'future' | 'missing' | 'beyond' | 'detach-pending';
+  /** Estimated bytes of the partitions in it. */
+  readonly bytes: number;
+}
+
+export interface Coverage {
+  readonly interval: string;
+  readonly timeZone: string;
+  readonly keyType: string;
+  readonly premake: number;
+  /** For example `7 years`; null: kept for ever. */
+  readonly retention: string | null;
+  /** Nothing younger than this instant is ever removed; null without retention. */
+  readonly cutoff: string | null;
+  readonly cells: readonly CoverageCell[];
+  readonly partitions: readonly PartitionSummary[];
+}
+
+export interface Report {
+  readonly version: 1;
+  readonly job: ReportKind;
+  readonly runId: string;
+  readonly database: string | null;
+  readonly serverVersion: string | null;
+  readonly startedAt: string;
+  /** The instant the plan was made for: the server's clock, or what `--now` said. */
+  readonly now: string;
+  readonly durationMs: number;
+  readonly dryRun: boolean;
+  readonly ok: boolean;
+  readonly tables: readonly TableReport[];
+  /** Set when nothing could be done at all: no connection, a bad config. */
+  readonly error?: ReportError;
+}
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, findings: 3, refused: 4 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

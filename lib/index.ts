@@ -1,0 +1,17 @@
+/**
+ * Partition Keeper as a library: the jobs the command line runs, and the pure parts they are made of.
+ */
+export { type Config, defineConfig, parseConfig } from './config/config.ts';
+export { loadConfig } from './config/load.ts';
+export * from './contract.ts';
+export { KeeperError } from './errors.ts';
+export { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from './jobs/jobs.ts';
+export type {
+  CleanupJobOptions,
+  CreateJobOptions,
+  InspectJobOptions,
+  JobOptions,
+  StepEvent,
+} from './jobs/options.ts';
+export type { TableConfig } from './partition/table-config.ts';
+export { type ConnectionSettings, connectionSettings } from './postgres/connection-options.ts';

@@ -1,0 +1,111 @@
+import type { Temporal } from 'temporal-polyfill';
+import type { Coverage, CoverageCell, PartitionSummary } from '../contract.ts';
+import { displayName } from '../partition/identifiers.ts';
+import { isoText } from '../partition/key-type.ts';
+import type { Partition, PartitionedTable } from '../partition/model.ts';
+import { contains, isBounded, type Range, uncovered, union } from '../partition/range.ts';
+import { requiredWindow, type Schedule, scheduleOf } from '../partition/schedule.ts';
+import { spanText } from '../partition/span.ts';
+import type { TableConfig } from '../partition/table-config.ts';
+
+/** A timeline longer than this is nobody's picture any more; it then begins later. */
+const MAX_CELLS = 2000;
+
+function stateOf(partition: Partition, schedule: Schedule): PartitionSummary['state'] {
+  if (partition.detachPending) return 'detach-pending';
+  if (schedule.expired(partition.range)) return 'expired';
+  if (contains(partition.range, schedule.nowPoint)) return 'current';
+  return partition.range.from > schedule.nowPoint ? 'future' : 'past';
+}
+
+function summaries(table: PartitionedTable, config: TableConfig, schedule: Schedule): PartitionSummary[] {
+  const { defaultPartition } = table;
+  const ranged = table.partitions.map(
+    (partition): PartitionSummary => ({
+      name: displayName(partition.schema, partition.name),
+      from: isoText(table.keyType, config.timeZone, partition.range.from),
+      to: isoText(table.keyType, config.timeZone, partition.range.to),
+      isDefault: false,
+      state: stateOf(partition, schedule),
+      bytes: partition.bytes,
+      rows: partition.rows,
+    }),
+  );
+  if (defaultPartition === null) return ranged;
+  return [
+    ...ranged,
+    {
+      name: displayName(defaultPartition.schema, defaultPartition.name),
+      from: null,
+      to: null,
+      isDefault: true,
+      state: 'default',
+      bytes: defaultPartition.bytes,
+      rows: defaultPartition.rows,
+    },
+  ];
+}
+
+const overlaps = (a: Range, b: Range): boolean => a.from < b.to && b.from < a.to;
+
+/** The stretch the timeline shows: everything that exists, and everything that should. */
+function shownWindow(table: PartitionedTable, config: TableConfig, schedule: Schedule): Range {
+  const required = requiredWindow(schedule, table.partitions, config.premake);
+  const bounds = table.partitions.flatMap(({ range }) => [range.from, range.to]).filter(isBounded);
+  return {
+    from: bounds.reduce((least, bound) => (bound < least ? bound : least), required.from),
+    to: bounds.reduce((most, bound) => (bound > most ? bound : most), required.to),
+  };
+}
+
+function cells(table: PartitionedTable, config: TableConfig, schedule: Schedule): CoverageCell[] {
+  const window = shownWindow(table, config, schedule);
+  const required = requiredWindow(schedule, table.partitions, config.premake);
+  const covered = union(
+    table.partitions.filter(({ detachPending }) => !detachPending).map(({ range }) => range),
+  );
+  const result: CoverageCell[] = [];
+  let next = 0;
+  let cell = schedule.calendar.containing(window.from);
+  while (cell.from < window.to && result.length < MAX_CELLS) {
+    const range = cell;
+    while ((table.partitions[next]?.range.to ?? range.from + 1n) <= range.from) next++;
+    const within: Partition[] = [];
+    for (let index = next; (table.partitions[index]?.range.from ?? range.to) < range.to; index++) {
+      const partition = table.partitions[index];
+      if (partition !== undefined && overlaps(partition.range, range)) within.push(partition);
+    }
+    const hole = uncovered(range, covered).length > 0;
+    const pending = within.some(({ detachPending }) => detachPending);
+    result.push({
+      from: isoText(table.keyType, config.timeZone, range.from) ?? '',
+      to: isoText(table.keyType, config.timeZone, range.to) ?? '',
+      state: pending ? 'detach-pending' : cellState(range, hole, required, schedule),
+      bytes: within.reduce((sum, partition) => sum + partition.bytes, 0),
+    });
+    cell = schedule.calendar.after(cell);
+  }
+  return result;
+}
+
+function cellState(range: Range, hole: boolean, required: Range, schedule: Schedule): CoverageCell['state'] {
+  if (hole) return overlaps(range, required) ? 'missing' : 'beyond';
+  if (schedule.expired(range)) return 'expired';
+  if (contains(range, schedule.nowPoint)) return 'current';
+  return range.from > schedule.nowPoint ? 'future' : 'past';
+}
+
+/** What `status` draws: the table's stretch of the calendar, interval by interval, and its partitions. */
+export function coverageOf(table: PartitionedTable, config: TableConfig, now: Temporal.Instant): Coverage {
+  const schedule = scheduleOf(config, table.keyType, now);
+  return {
+    interval: config.interval,
+    timeZone: config.timeZone,
+    keyType: table.keyType,
+    premake: config.premake,
+    retention: config.retention === null ? null : spanText(config.retention),
+    cutoff: schedule.cutoff?.toString() ?? null,
+    cells: cells(table, config, schedule),
+    partitions: summaries(table, config, schedule),
+  };
+}

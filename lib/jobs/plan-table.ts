@@ -1,0 +1,116 @@
+import type pg from 'pg';
+import type { Temporal } from 'temporal-polyfill';
+import type { Finding, ReportError } from '../contract.ts';
+import { displayName, quoteIdentifier } from '../partition/identifiers.ts';
+import type { PartitionedTable } from '../partition/model.ts';
+import { type CleanupOptions, planCleanup } from '../partition/plan-cleanup.ts';
+import { type CreateOptions, planCreate } from '../partition/plan-create.ts';
+import type { TableConfig } from '../partition/table-config.ts';
+import { countRowsByRange } from '../postgres/inspect/default-rows.ts';
+import type { ServerFacts } from '../postgres/session.ts';
+import { lockTimeoutMs, type StatementContext } from '../postgres/statements/common.ts';
+import { createStep } from '../postgres/statements/create.ts';
+import { removalSteps } from '../postgres/statements/remove.ts';
+import type { Step } from '../postgres/step.ts';
+
+/** What is to be done to one table: units of steps, each unit about one partition. */
+export interface TablePlan {
+  readonly units: readonly (readonly Step[])[];
+  readonly findings: readonly Finding[];
+  /** What cannot be done; the units still can. */
+  readonly problems: readonly ReportError[];
+  /** Why nothing is done until somebody approves. */
+  readonly refusal: ReportError | null;
+}
+
+export interface PlanContext {
+  readonly client: pg.Client;
+  readonly server: ServerFacts;
+  readonly runId: string;
+  readonly now: Temporal.Instant;
+  readonly localClock: Temporal.Instant;
+}
+
+const statementContext = ({ server, runId }: PlanContext): StatementContext => ({
+  lockTimeoutMs: lockTimeoutMs(server.deadlockTimeoutMs),
+  runId,
+  role: server.role,
+  startedAt: server.clock.toString(),
+});
+
+/** Why the role cannot change this table at all; null when it can. */
+export function ownershipProblem(table: PartitionedTable, server: ServerFacts): ReportError | null {
+  const name = displayName(table.schema, table.name);
+  const owner = quoteIdentifier(table.owner);
+  if (!table.mayManage) {
+    return {
+      code: 'permission',
+      message: `Role ${server.role} is neither the owner of ${name} (${table.owner}) nor a member of it: it may not create or remove partitions.`,
+      hint: `GRANT ${owner} TO ${quoteIdentifier(server.role)};`,
+    };
+  }
+  if (!table.mayCreate) {
+    return {
+      code: 'permission',
+      message: `Role ${table.owner}, the owner of ${name}, may not create tables in schema ${table.schema}.`,
+      hint: `GRANT USAGE, CREATE ON SCHEMA ${quoteIdentifier(table.schema)} TO ${owner};`,
+    };
+  }
+  return null;
+}
+
+/** Rows of the default partition by range, read as the owner. */
+async function misplacedRows(
+  context: PlanContext,
+  table: PartitionedTable,
+  ranges: Parameters<typeof countRowsByRange>[2],
+): Promise<number[]> {
+  if (table.defaultPartition === null || table.defaultPartition.rows === 0) return ranges.map(() => 0);
+  const { client } = context;
+  await client.query('BEGIN READ ONLY');
+  try {
+    if (!table.isOwner && table.mayManage)
+      await client.query(`SET LOCAL ROLE ${quoteIdentifier(table.owner)}`);
+    return await countRowsByRange(client, table, ranges);
+  } finally {
+    await client.query('ROLLBACK');
+  }
+}
+
+export async function createPlan(
+  context: PlanContext,
+  table: PartitionedTable,
+  config: TableConfig,
+  options: Omit<CreateOptions, 'now'>,
+): Promise<TablePlan> {
+  const plan = planCreate(table, config, { ...options, now: context.now });
+  const rows = await misplacedRows(
+    context,
+    table,
+    plan.steps.map(({ range }) => range),
+  );
+  const statements = statementContext(context);
+  return {
+    units: plan.steps.map((step, index) => [createStep(table, step, rows[index] ?? 0, statements)]),
+    findings: [],
+    problems: plan.problems,
+    refusal: plan.refusal,
+  };
+}
+
+export function cleanupPlan(
+  context: PlanContext,
+  table: PartitionedTable,
+  config: TableConfig,
+  options: Pick<CleanupOptions, 'approve'>,
+): TablePlan {
+  const { now, server, localClock } = context;
+  const plan = planCleanup(table, config, { ...options, now, localClock, serverClock: server.clock });
+  const statements = statementContext(context);
+  return {
+    units: plan.steps.map((step) => removalSteps(table, step, statements)),
+    findings: plan.findings,
+    problems: [],
+    refusal: plan.refusal,
+  };
+}

@@ -1,0 +1,43 @@
+import type { ReportStep, StepStatus, TableReport } from '../contract.ts';
+import { isoText } from '../partition/key-type.ts';
+import type { PartitionedTable } from '../partition/model.ts';
+import type { TableConfig } from '../partition/table-config.ts';
+import type { StepOutcome } from '../postgres/apply/apply.ts';
+import type { Step } from '../postgres/step.ts';
+
+/** A step that has not been run. */
+export function plannedStep(
+  step: Step,
+  table: PartitionedTable,
+  config: TableConfig,
+  status: StepStatus,
+): ReportStep {
+  return {
+    kind: step.kind,
+    partition: step.partition,
+    from: isoText(table.keyType, config.timeZone, step.range.from),
+    to: isoText(table.keyType, config.timeZone, step.range.to),
+    reason: step.reason,
+    hazards: step.hazards,
+    status,
+    attempts: 0,
+    waitedMs: 0,
+    durationMs: 0,
+    statements: step.statements,
+  };
+}
+
+export function executedStep(outcome: StepOutcome, table: PartitionedTable, config: TableConfig): ReportStep {
+  return {
+    ...plannedStep(outcome.step, table, config, outcome.status),
+    attempts: outcome.attempts,
+    waitedMs: outcome.waitedMs,
+    durationMs: outcome.durationMs,
+    ...(outcome.blockers.length === 0 ? {} : { waitedFor: outcome.blockers }),
+    ...(outcome.error === undefined ? {} : { error: outcome.error }),
+  };
+}
+
+/** Whether the run did what it was asked: a table that another run works on is in good hands. */
+export const succeeded = (tables: readonly TableReport[]): boolean =>
+  tables.every(({ status }) => status === 'ok' || status === 'skipped');

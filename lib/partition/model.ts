@@ -1,0 +1,100 @@
+import type { KeyType } from './key-type.ts';
+import type { Marker } from './marker.ts';
+import type { Range } from './range.ts';
+
+/** What an inspection of the catalog found; the planners know the database only through this. */
+export interface Relation {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+}
+
+export interface Partition extends Relation {
+  readonly range: Range;
+  /** The bounds as the catalog prints them, for the check in the transaction that removes the partition. */
+  readonly boundsText: string;
+  readonly kind: 'table' | 'partitioned' | 'foreign';
+  /** A concurrent detach was begun and has not been finished. */
+  readonly detachPending: boolean;
+  readonly marker: Marker | null;
+  /** Present comment of the table, to be kept beside our marker. */
+  readonly comment: string | null;
+  readonly bytes: number;
+  /** The server's estimate; null before the first ANALYZE. */
+  readonly rows: number | null;
+  /** Tables whose foreign keys point at this partition, or at its parent. */
+  readonly referencedBy: readonly string[];
+  readonly missingIndexes: readonly string[];
+  readonly invalidIndexes: readonly string[];
+}
+
+export interface DefaultPartition extends Relation {
+  readonly kind: 'table' | 'partitioned' | 'foreign';
+  readonly bytes: number;
+  /** Null: not countable now, because of another session's lock or a missing privilege. */
+  readonly rows: number | null;
+  readonly missingIndexes: readonly string[];
+  readonly invalidIndexes: readonly string[];
+}
+
+/** A table that was detached by us and carries our marker. */
+export interface DetachedTable extends Relation {
+  readonly marker: Marker;
+  readonly range: Range;
+  readonly bytes: number;
+}
+
+export interface ForeignKey {
+  readonly name: string;
+  readonly referenced: Relation;
+  /** Whether some index of the table begins with the key's columns. */
+  readonly indexed: boolean;
+}
+
+export interface Grant {
+  /** Null: PUBLIC. */
+  readonly grantee: string | null;
+  readonly privilege: string;
+  readonly grantable: boolean;
+  /** Null: the whole table. */
+  readonly column: string | null;
+}
+
+/** What a new partition must get besides what `CREATE TABLE .. (LIKE ..)` and ATTACH bring. */
+export interface Template {
+  readonly grants: readonly Grant[];
+  readonly comment: string | null;
+  readonly tablespace: string | null;
+  /** `name=value`, taken from the newest partition: a partitioned table has none of its own. */
+  readonly storage: readonly string[];
+  /** Null: the server's default. */
+  readonly accessMethod: string | null;
+  readonly replicaIdentity: 'default' | 'nothing' | 'full' | 'index';
+  readonly rowSecurity: boolean;
+  readonly forceRowSecurity: boolean;
+  readonly statistics: readonly { readonly column: string; readonly target: number }[];
+  /** Columns that take values: without the generated ones. */
+  readonly columns: readonly string[];
+}
+
+export interface PartitionedTable extends Relation {
+  readonly keyColumn: string;
+  readonly keyType: KeyType;
+  readonly owner: string;
+  /** Whether the executing role is the owner, or a member of it, and so may create and remove partitions. */
+  readonly mayManage: boolean;
+  /** Whether the owner may create tables in the schema. */
+  readonly mayCreate: boolean;
+  /** Whether the executing role is the owner itself. */
+  readonly isOwner: boolean;
+  /** Ascending by bounds. */
+  readonly partitions: readonly Partition[];
+  /** Partitions whose bounds could not be read. */
+  readonly unreadable: readonly (Relation & { readonly boundsText: string })[];
+  readonly defaultPartition: DefaultPartition | null;
+  readonly detached: readonly DetachedTable[];
+  /** Relations in the table's schema whose names start like its partitions', and what they are. */
+  readonly takenNames: ReadonlyMap<string, 'own partition' | 'own detached table' | 'other'>;
+  readonly foreignKeys: readonly ForeignKey[];
+  readonly template: Template;
+}

@@ -1,0 +1,138 @@
+import type { Temporal } from 'temporal-polyfill';
+import type { ReportError } from '../contract.ts';
+import { displayName, shellWord } from './identifiers.ts';
+import type { PartitionedTable } from './model.ts';
+import { byteLength, MAX_NAME_BYTES, partitionName } from './names.ts';
+import type { Range } from './range.ts';
+import { type Gap, gapsIn, requiredWindow, type Schedule, scheduleOf } from './schedule.ts';
+import type { TableConfig } from './table-config.ts';
+
+/** More than this in one run is taken for a mistake until somebody approves it. */
+export const MAX_CREATIONS = 1000;
+
+export interface CreateOptions {
+  readonly now: Temporal.Instant;
+  /** Instead of the configured number. */
+  readonly premake?: number | undefined;
+  /** Instead of the oldest existing partition. */
+  readonly from?: Temporal.Instant | undefined;
+  /** Instead of the end of the look-ahead. */
+  readonly to?: Temporal.Instant | undefined;
+  readonly approve?: boolean | undefined;
+}
+
+export interface CreateStep {
+  readonly kind: 'create';
+  /** In the schema of the partitioned table. */
+  readonly name: string;
+  readonly range: Range;
+  readonly reason: string;
+}
+
+export interface CreatePlan {
+  /** Most urgent first: the current interval, the coming ones, then holes. */
+  readonly steps: readonly CreateStep[];
+  /** Partitions that cannot be created; the others still are. */
+  readonly problems: readonly ReportError[];
+  /** Set when the whole plan waits for approval. */
+  readonly refusal: ReportError | null;
+}
+
+function windowOf(
+  table: PartitionedTable,
+  config: TableConfig,
+  options: CreateOptions,
+  schedule: Schedule,
+): Range {
+  const usual = requiredWindow(schedule, table.partitions, options.premake ?? config.premake);
+  const { from, to } = options;
+  return {
+    from: from === undefined ? usual.from : schedule.calendar.containing(schedule.pointOf(from)).from,
+    // The last interval is the one that holds the last moment before `to`.
+    to: to === undefined ? usual.to : schedule.calendar.containing(schedule.pointOf(to) - 1n).to,
+  };
+}
+
+function reasonOf(gap: Gap, schedule: Schedule): string {
+  const { interval, range } = gap;
+  const whole = interval.from === range.from && interval.to === range.to;
+  const stub = whole ? '' : ', as a stub up to the neighbouring partition';
+  if (interval.from === schedule.current.from) return `covers now${stub}`;
+  return interval.from > schedule.current.from ? `look-ahead${stub}` : `fills a hole${stub}`;
+}
+
+/** A name nobody has; with a number where an own partition, however it came by it, has the usual one. */
+function freeName(
+  table: PartitionedTable,
+  wanted: string,
+  planned: ReadonlySet<string>,
+): { readonly name: string } | { readonly takenBy: 'own detached table' | 'other' } {
+  for (let attempt = 1; ; attempt++) {
+    const name = attempt === 1 ? wanted : `${wanted}_${attempt}`;
+    const holder = table.takenNames.get(name);
+    if (holder === 'own detached table' || holder === 'other') return { takenBy: holder };
+    if (holder === undefined && !planned.has(name) && byteLength(name) <= MAX_NAME_BYTES) return { name };
+    if (byteLength(name) > MAX_NAME_BYTES) return { takenBy: 'other' };
+  }
+}
+
+function nameTaken(
+  table: PartitionedTable,
+  name: string,
+  holder: 'own detached table' | 'other',
+): ReportError {
+  const relation = displayName(table.schema, name);
+  return holder === 'other'
+    ? {
+        code: 'name-taken',
+        message: `Partition ${relation} cannot be created: another relation has that name and is no partition of ${displayName(table.schema, table.name)}.`,
+        hint: `Rename it (ALTER TABLE ${relation} RENAME TO ...), or attach it if it is meant to be the partition; then run create again.`,
+      }
+    : {
+        code: 'name-taken',
+        message: `Partition ${relation} cannot be created: a table of that name was detached by Partition Keeper and waits to be dropped.`,
+        hint: `If its rows are wanted, attach it again; else drop it: partition-keeper cleanup --table ${shellWord(`${table.schema}.${table.name}`)}`,
+      };
+}
+
+/**
+ * Which partitions are missing, and what to call them. Covers what no partition covers, never overlaps one,
+ * and never makes a partition that retention would remove at once.
+ */
+export function planCreate(table: PartitionedTable, config: TableConfig, options: CreateOptions): CreatePlan {
+  const schedule = scheduleOf(config, table.keyType, options.now);
+  const covered = table.partitions.map(({ range }) => range);
+  const gaps: Gap[] = [];
+  for (const gap of gapsIn(schedule.calendar, windowOf(table, config, options, schedule), covered)) {
+    if (!schedule.expired(gap.range)) gaps.push(gap);
+    if (gaps.length > MAX_CREATIONS && options.approve !== true) {
+      return { steps: [], problems: [], refusal: tooMany(table, gaps) };
+    }
+  }
+  const upcoming = gaps.filter(({ range }) => range.to > schedule.nowPoint);
+  const holes = gaps.filter(({ range }) => range.to <= schedule.nowPoint);
+
+  const steps: CreateStep[] = [];
+  const problems: ReportError[] = [];
+  const planned = new Set<string>();
+  for (const gap of [...upcoming, ...holes]) {
+    const wanted = partitionName(table.name, config.interval, gap.interval.label);
+    const free = freeName(table, wanted, planned);
+    if ('takenBy' in free) {
+      problems.push(nameTaken(table, wanted, free.takenBy));
+      continue;
+    }
+    planned.add(free.name);
+    steps.push({ kind: 'create', name: free.name, range: gap.range, reason: reasonOf(gap, schedule) });
+  }
+  return { steps, problems, refusal: null };
+}
+
+function tooMany(table: PartitionedTable, gaps: readonly Gap[]): ReportError {
+  const first = gaps[0]?.interval.label.toPlainDate().toString() ?? '';
+  return {
+    code: 'too-many-creations',
+    message: `More than ${MAX_CREATIONS} partitions of ${displayName(table.schema, table.name)} are missing, the first for ${first}. That is more likely a partition dated by mistake than a wish.`,
+    hint: 'Look at the oldest partitions with `partition-keeper status`; narrow the run with --from, or repeat it with --approve.',
+  };
+}

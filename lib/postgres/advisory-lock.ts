@@ -1,0 +1,22 @@
+import type pg from 'pg';
+
+/** Two runs never work on one table: the key is the table's name, in a number space of our own. */
+const KEYS = `
+  SELECT w.ord::int - 1 AS position, hashtextextended(format('%I.%I', w.schema, w.name), 20496) AS key
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)`;
+
+/** Session locks: held until the connection ends, whatever happens to the process. */
+const TAKE = `SELECT k.position, pg_try_advisory_lock(k.key) AS taken FROM (${KEYS}) k ORDER BY k.position`;
+
+/** For each table whether its lock was free; it is ours from now until the connection ends. */
+export async function takeTableLocks(
+  client: pg.Client,
+  tables: readonly { readonly schema: string; readonly table: string }[],
+): Promise<boolean[]> {
+  const { rows } = await client.query<{ position: number; taken: boolean }>(TAKE, [
+    tables.map(({ schema }) => schema),
+    tables.map(({ table }) => table),
+  ]);
+  const taken = new Set(rows.filter((row) => row.taken).map(({ position }) => position));
+  return tables.map((_, position) => taken.has(position));
+}

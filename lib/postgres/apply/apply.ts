@@ -1,0 +1,145 @@
+import { performance } from 'node:perf_hooks';
+import type pg from 'pg';
+import type { Blocker, ReportError, StepStatus } from '../../contract.ts';
+import { isLockFailure } from '../sqlstate.ts';
+import { SAVEPOINT, type Step } from '../step.ts';
+import { explain } from './explain.ts';
+import { type Patience, patience } from './patience.ts';
+
+/** What became of one step. */
+export interface StepOutcome {
+  readonly step: Step;
+  readonly status: StepStatus;
+  readonly attempts: number;
+  readonly waitedMs: number;
+  readonly durationMs: number;
+  readonly blockers: readonly Blocker[];
+  readonly error?: ReportError;
+}
+
+export interface ApplyContext {
+  readonly client: pg.Client;
+  /** How long one step may wait for locks. */
+  readonly budgetMs: number;
+  /** No step is begun, and no wait goes on, once it is aborted. */
+  readonly signal: AbortSignal;
+  /** Told of every step that is done or failed. */
+  readonly onOutcome: (outcome: StepOutcome) => void;
+}
+
+/** Ends whatever the step left open: a transaction, and settings of the session it needed outside of one. */
+async function leaveClean(client: pg.Client): Promise<void> {
+  await client.query("ROLLBACK; RESET ROLE; SET lock_timeout = '2s'");
+}
+
+/** Runs the statements until they are through, retrying what only failed for want of a lock. */
+async function runStatements(
+  client: pg.Client,
+  step: Step,
+  patient: Patience,
+  count: () => void,
+): Promise<void> {
+  const restart = step.statements.indexOf(SAVEPOINT) + 1;
+  const preparing = step.statements.slice(0, restart);
+  const locking = step.statements.slice(restart);
+  let prepared = false;
+  for (;;) {
+    let began = performance.now();
+    try {
+      if (!prepared) for (const statement of preparing) await client.query(statement);
+      prepared = true;
+      await patient.untilFree(step.locks);
+      count();
+      began = performance.now();
+      for (const statement of locking) await client.query(statement);
+      return;
+    } catch (error) {
+      if (!isLockFailure(error)) throw error;
+      const toSavepoint: boolean = prepared && preparing.length > 0;
+      if (toSavepoint) await client.query('ROLLBACK TO SAVEPOINT partition_keeper');
+      else await leaveClean(client);
+      prepared = toSavepoint;
+      if (await detachIsPending(client, step)) return;
+      await patient.backOff(step.locks, performance.now() - began);
+    }
+  }
+}
+
+/** A concurrent detach that ran into the lock timeout may have got past the point of no return. */
+async function detachIsPending(client: pg.Client, step: Step): Promise<boolean> {
+  if (step.kind !== 'detach') return false;
+  const { rows } = await client.query<{ pending: boolean }>(
+    'SELECT inhdetachpending AS pending FROM pg_inherits WHERE inhrelid = $1',
+    [step.partitionOid],
+  );
+  return rows[0]?.pending === true;
+}
+
+/** After a failure: leaves the session clean, and takes back what an earlier transaction of the step committed. */
+async function undo(client: pg.Client, step: Step): Promise<void> {
+  await leaveClean(client);
+  if (step.undo === undefined || (await detachIsPending(client, step))) return;
+  for (const statement of step.undo) await client.query(statement);
+  await leaveClean(client);
+}
+
+async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome> {
+  const { client, signal } = context;
+  // A drop that has another way keeps half of its time for that.
+  const share = step.kind === 'drop' && step.fallback !== undefined ? 0.5 : 1;
+  const patient = patience(client, context.budgetMs * share, signal);
+  const began = performance.now();
+  let attempts = 0;
+  const outcome = (status: StepStatus, error?: ReportError): StepOutcome => ({
+    step,
+    status,
+    attempts,
+    waitedMs: patient.waitedMs(),
+    durationMs: Math.round(performance.now() - began),
+    blockers: patient.blockers(),
+    ...(error === undefined ? {} : { error }),
+  });
+  try {
+    signal.throwIfAborted();
+    await runStatements(client, step, patient, () => attempts++);
+    await leaveClean(client);
+    return outcome('done');
+  } catch (error) {
+    const explained = explain(error);
+    await undo(client, step).catch(() => undefined);
+    return outcome(explained.code === 'stopped' ? 'not-run' : 'failed', explained);
+  }
+}
+
+const wantsFallback = async (outcome: StepOutcome, context: ApplyContext): Promise<boolean> => {
+  const { step, status, error } = outcome;
+  if (step.fallback === undefined) return false;
+  if (step.kind === 'detach') return status === 'done' && (await detachIsPending(context.client, step));
+  return status === 'failed' && error?.code === 'lock-not-available';
+};
+
+/**
+ * Applies the steps of one unit (everything about one partition) in order. Stops at the first failure; a
+ * fallback that ends in a drop completes the unit.
+ */
+export async function applyUnit(steps: readonly Step[], context: ApplyContext): Promise<StepOutcome[]> {
+  const outcomes: StepOutcome[] = [];
+  for (const step of steps) {
+    const outcome = await applyStep(step, context);
+    if (await wantsFallback(outcome, context)) {
+      const instead = step.fallback ?? [];
+      if (outcome.status === 'done') {
+        context.onOutcome(outcome);
+        outcomes.push(outcome);
+      }
+      const others = await applyUnit(instead, context);
+      outcomes.push(...others);
+      if (others.some(({ status }) => status !== 'done') || instead.at(-1)?.kind === 'drop') return outcomes;
+      continue;
+    }
+    context.onOutcome(outcome);
+    outcomes.push(outcome);
+    if (outcome.status !== 'done') return outcomes;
+  }
+  return outcomes;
+}

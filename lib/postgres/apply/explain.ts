@@ -1,0 +1,47 @@
+import type { ReportError } from '../../contract.ts';
+import { KeeperError } from '../../errors.ts';
+import { codeOf, SQLSTATE } from '../sqlstate.ts';
+
+const HINTS: Readonly<Record<string, string>> = {
+  [SQLSTATE.insufficientPrivilege]:
+    'The role must own the table or be a member of its owner, and the owner needs CREATE and USAGE on the schema; the README lists the exact GRANTs.',
+  [SQLSTATE.dependentObjects]:
+    'A view or another object depends on it; drop or redefine that first. Nothing is ever dropped with CASCADE.',
+  [SQLSTATE.duplicateTable]: 'Somebody else created it meanwhile; run the command again.',
+  [SQLSTATE.undefinedTable]: 'Somebody else dropped or renamed it meanwhile; run the command again.',
+  [SQLSTATE.changedSincePlan]: 'Somebody else changed it meanwhile; run the command again to plan anew.',
+  [SQLSTATE.checkViolation]:
+    'Rows of the default partition fall into the new partition; run the command again: they are moved.',
+  [SQLSTATE.outOfMemory]:
+    'Raise max_locks_per_transaction, or run the command again when fewer locks are held.',
+  [SQLSTATE.diskFull]: 'Make room on the disk of the server, then run the command again.',
+  [SQLSTATE.cancelled]:
+    'The statement took longer than is safe while others wait, or was cancelled; run the command again in a quieter moment.',
+  [SQLSTATE.readOnly]: 'The server takes no writes: connect to the primary.',
+  [SQLSTATE.adminShutdown]: 'The connection was ended by an administrator; run the command again.',
+};
+
+/** Any error as the report tells it. */
+export function explain(error: unknown): ReportError {
+  if (error instanceof KeeperError) return { code: error.code, message: error.message, hint: error.hint };
+  if (error instanceof Error && error.name === 'AbortError') {
+    return {
+      code: 'stopped',
+      message: 'The run was stopped before this was done.',
+      hint: 'Run the command again: it continues with what is left.',
+    };
+  }
+  const code = codeOf(error) ?? 'internal';
+  const message = error instanceof Error ? error.message : String(error);
+  const detail =
+    typeof error === 'object' && error !== null && 'detail' in error && typeof error.detail === 'string'
+      ? ` ${error.detail}`
+      : '';
+  return {
+    code,
+    message: `${message}${detail}`,
+    hint:
+      HINTS[code] ??
+      'The code is a SQLSTATE; the log of the server may say more. Run the command again when the cause is gone.',
+  };
+}

@@ -1,0 +1,67 @@
+import type pg from 'pg';
+import type { Blocker } from '../../contract.ts';
+import type { LockMode, LockNeed } from '../step.ts';
+import { LOCK_MODES } from '../step.ts';
+
+/** Which held locks a wanted one has to wait for: each of ours conflicts with all modes from one on. */
+const WEAKEST_CONFLICT: Record<LockNeed['mode'], LockMode> = {
+  ShareUpdateExclusiveLock: 'ShareUpdateExclusiveLock',
+  ShareRowExclusiveLock: 'RowExclusiveLock',
+  AccessExclusiveLock: 'AccessShareLock',
+};
+
+const strength = (mode: string): number => LOCK_MODES.findIndex((known) => known === mode);
+
+const conflicts = (wanted: LockNeed['mode'], held: string): boolean =>
+  strength(held) >= strength(WEAKEST_CONFLICT[wanted]);
+
+/** Needs no privilege; application, age and query of other roles' sessions show only to `pg_read_all_stats`. */
+const HOLDERS = `
+  SELECT l.pid, l.virtualtransaction AS transaction, l.relation::int8::float8 AS oid, l.mode,
+         a.application_name AS application, a.usename AS user, a.state, a.query,
+         extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS age
+  FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+  WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY ($1::oid[])
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.pid IS DISTINCT FROM pg_backend_pid()`;
+
+interface HolderRow {
+  readonly pid: number | null;
+  readonly transaction: string;
+  readonly oid: number;
+  readonly mode: string;
+  readonly application: string | null;
+  readonly user: string | null;
+  readonly state: string | null;
+  readonly query: string | null;
+  readonly age: number | null;
+}
+
+/** A session that holds a lock in our way, and the transaction it holds it in. */
+export interface Holder extends Blocker {
+  readonly transaction: string;
+}
+
+const orNull = (text: string | null): string | null => (text === null || text === '' ? null : text);
+
+/** Who holds, right now, a lock that one of the needs would have to wait for. */
+export async function readHolders(client: pg.Client, needs: readonly LockNeed[]): Promise<Holder[]> {
+  const { rows } = await client.query<HolderRow>(HOLDERS, [needs.map(({ oid }) => oid)]);
+  return rows.flatMap((row) => {
+    const need = needs.find(({ oid, mode }) => oid === row.oid && conflicts(mode, row.mode));
+    if (need === undefined) return [];
+    return [
+      {
+        pid: row.pid ?? 0,
+        transaction: row.transaction,
+        application: orNull(row.application),
+        user: row.user,
+        state: row.state,
+        ageSeconds: row.age === null ? null : Math.round(row.age * 10) / 10,
+        query: orNull(row.query),
+        relation: need.relation,
+        lockMode: row.mode,
+      },
+    ];
+  });
+}

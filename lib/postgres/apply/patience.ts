@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { Blocker } from '../../contract.ts';
+import { KeeperError } from '../../errors.ts';
+import type { LockNeed } from '../step.ts';
+import { type Holder, readHolders } from './holders.ts';
+
+/** A holder younger than this is gone by the time we ask for the lock. */
+const SHORT_MS = 50;
+const POLL_MS = 100;
+const FIRST_BACKOFF_MS = 200;
+const BACKOFF_FACTOR = 1.5;
+const LONGEST_BACKOFF_MS = 1500;
+
+/** Waiting for locks in a way that lets nobody wait behind us, within a budget of time. */
+export interface Patience {
+  /** Returns when no long transaction holds a conflicting lock. Waits outside every lock queue. */
+  untilFree(needs: readonly LockNeed[]): Promise<void>;
+  /** After an attempt ran into its lock timeout: notes who was in the way, and pauses. */
+  backOff(needs: readonly LockNeed[], attemptMs: number): Promise<void>;
+  readonly waitedMs: () => number;
+  readonly blockers: () => Blocker[];
+}
+
+const describe = (blocker: Blocker): string => {
+  const who = [
+    blocker.application,
+    blocker.user === null ? null : `role ${blocker.user}`,
+    blocker.state,
+    blocker.ageSeconds === null ? null : `in a transaction for ${blocker.ageSeconds} s`,
+  ].filter((part) => part !== null);
+  const query = blocker.query === null ? '' : `: ${blocker.query.replace(/\s+/g, ' ').slice(0, 120)}`;
+  return `pid ${blocker.pid} (${[...who, `${blocker.lockMode} on ${blocker.relation}`].join(', ')}${query})`;
+};
+
+function outOfTime(needs: readonly LockNeed[], blockers: readonly Blocker[], budgetMs: number): KeeperError {
+  const relations = [...new Set(needs.map(({ relation }) => relation))].join(', ');
+  const pids = [...new Set(blockers.map(({ pid }) => pid))].filter((pid) => pid !== 0);
+  return new KeeperError({
+    code: 'lock-not-available',
+    message: `No lock on ${relations} could be had within ${Math.round(budgetMs / 1000)} s without making others wait; in the way: ${blockers.map(describe).join('; ') || 'nobody long enough to be seen'}.`,
+    hint:
+      pids.length === 0
+        ? 'Run the command again in a quieter moment, or allow it more time with --max-wait.'
+        : `Wait for these transactions and run the command again, or end them: ${pids.map((pid) => `SELECT pg_terminate_backend(${pid});`).join(' ')}`,
+  });
+}
+
+/**
+ * @param budgetMs how long all waiting together may take
+ * @param signal ends the waiting early
+ */
+export function patience(client: pg.Client, budgetMs: number, signal: AbortSignal): Patience {
+  const firstSeen = new Map<string, number>();
+  const met = new Map<string, Blocker>();
+  let waited = 0;
+  let backoff = FIRST_BACKOFF_MS;
+
+  const note = (holders: readonly Holder[]): void => {
+    for (const { transaction, ...blocker } of holders) met.set(`${transaction} ${blocker.relation}`, blocker);
+  };
+
+  const pause = async (milliseconds: number, needs: readonly LockNeed[]): Promise<void> => {
+    if (waited + milliseconds > budgetMs) throw outOfTime(needs, [...met.values()], budgetMs);
+    await sleep(milliseconds, undefined, { signal });
+    waited += milliseconds;
+  };
+
+  /** Old by the server's word or, where a role may not see that, by having been seen before. */
+  const isLong = (holder: Holder, now: number): boolean => {
+    const key = `${holder.pid} ${holder.transaction}`;
+    const seen = firstSeen.get(key) ?? now;
+    firstSeen.set(key, seen);
+    return now - seen >= SHORT_MS || (holder.ageSeconds ?? 0) * 1000 > SHORT_MS;
+  };
+
+  return {
+    async untilFree(needs) {
+      if (needs.length === 0) return;
+      // Whoever shows up only in a second look began after the first one, and so is young.
+      for (let lookedBefore = false; ; lookedBefore = true) {
+        const holders = await readHolders(client, needs);
+        const now = performance.now();
+        const long = holders.filter((holder) => isLong(holder, now));
+        const doubtful = !lookedBefore && holders.some(({ ageSeconds }) => ageSeconds === null);
+        if (long.length === 0 && !doubtful) return;
+        note(long);
+        await pause(long.length > 0 ? POLL_MS : SHORT_MS, needs);
+      }
+    },
+    async backOff(needs, attemptMs) {
+      waited += attemptMs;
+      note(await readHolders(client, needs));
+      // Jitter keeps two runs from meeting again and again.
+      await pause(backoff * (0.5 + Math.random()), needs);
+      backoff = Math.min(backoff * BACKOFF_FACTOR, LONGEST_BACKOFF_MS);
+    },
+    waitedMs: () => Math.round(waited),
+    blockers: () => [...met.values()],
+  };
+}

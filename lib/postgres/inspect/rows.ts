@@ -1,0 +1,105 @@
+/** The shapes in which the catalog queries answer. Oids come as numbers, names as text. */
+
+export interface ParentRow {
+  readonly position: number;
+  readonly schema_exists: boolean;
+  readonly oid: number | null;
+  readonly kind: string | null;
+  readonly strategy: 'r' | 'l' | 'h' | null;
+  readonly key_columns: number | null;
+  readonly key_column: string | null;
+  readonly key_type: string | null;
+  readonly owner: string | null;
+  readonly may_manage: boolean | null;
+  readonly is_owner: boolean | null;
+  readonly may_create: boolean | null;
+  readonly comment: string | null;
+  readonly tablespace: string | null;
+  readonly replica_identity: string | null;
+  readonly row_security: boolean | null;
+  readonly force_row_security: boolean | null;
+}
+
+export interface PartitionRow {
+  readonly parent: number;
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly bounds: string | null;
+  readonly detach_pending: boolean;
+  readonly comment: string | null;
+  readonly options: readonly string[] | null;
+  readonly toast_options: readonly string[] | null;
+  readonly access_method: string | null;
+}
+
+export interface SizeRow {
+  readonly oid: number;
+  readonly bytes: number;
+  readonly rows?: number | null;
+}
+
+export interface IndexRow {
+  readonly partition: number;
+  readonly index: string;
+}
+
+export interface ForeignKeyRow {
+  readonly parent: number;
+  readonly name: string;
+  readonly oid: number;
+  readonly schema: string;
+  readonly referenced: string;
+  readonly indexed: boolean;
+}
+
+export interface ReferenceRow {
+  readonly partition: number;
+  readonly schema: string;
+  readonly name: string;
+}
+
+export interface DetachedRow {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly comment: string;
+}
+
+export interface TakenNameRow {
+  readonly parent: number;
+  readonly oid: number;
+  readonly name: string;
+  readonly own: boolean;
+}
+
+export interface GrantRow {
+  readonly parent: number;
+  readonly column: string | null;
+  readonly privilege: string;
+  readonly grantable: boolean;
+  readonly grantee: string | null;
+}
+
+export interface ColumnRow {
+  readonly parent: number;
+  readonly name: string;
+  readonly generated: boolean;
+  readonly statistics: number | null;
+}
+
+export interface CatalogRows {
+  readonly parents: readonly ParentRow[];
+  readonly partitions: readonly PartitionRow[];
+  readonly sizes: readonly SizeRow[];
+  readonly missingIndexes: readonly IndexRow[];
+  readonly invalidIndexes: readonly IndexRow[];
+  readonly foreignKeys: readonly ForeignKeyRow[];
+  readonly references: readonly ReferenceRow[];
+  readonly detached: readonly DetachedRow[];
+  readonly takenNames: readonly TakenNameRow[];
+  readonly grants: readonly GrantRow[];
+  readonly columns: readonly ColumnRow[];
+}

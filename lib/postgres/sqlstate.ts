@@ -1,0 +1,34 @@
+/** SQLSTATE codes this project decides by. Messages are never matched: they are translated and change. */
+export const SQLSTATE = {
+  checkViolation: '23514',
+  readOnly: '25006',
+  invalidAuthorization: '28000',
+  invalidPassword: '28P01',
+  dependentObjects: '2BP01',
+  invalidCatalog: '3D000',
+  deadlock: '40P01',
+  insufficientPrivilege: '42501',
+  duplicateTable: '42P07',
+  undefinedTable: '42P01',
+  outOfMemory: '53200',
+  diskFull: '53100',
+  tooManyConnections: '53300',
+  lockNotAvailable: '55P03',
+  cancelled: '57014',
+  adminShutdown: '57P01',
+  crashShutdown: '57P02',
+  cannotConnectNow: '57P03',
+  /** Raised by our own checks when the catalog is no longer as planned. */
+  changedSincePlan: 'PKCHG',
+} as const;
+
+/** The SQLSTATE, or Node's code, of anything thrown; undefined when it has none. */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+const RETRYABLE: ReadonlySet<string> = new Set([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock]);
+
+/** Whether the statement failed only because a lock could not be had in time: nothing is wrong, try again. */
+export const isLockFailure = (error: unknown): boolean => RETRYABLE.has(codeOf(error) ?? '');
