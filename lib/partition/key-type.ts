@@ -2,12 +2,11 @@ import { Temporal } from 'temporal-polyfill';
 import { toInstant, toPoint } from './calendar.ts';
 import { isBounded, MAXVALUE, MINUS_INFINITY, MINVALUE, PLUS_INFINITY, type Point } from './range.ts';
 
-export const KEY_TYPES = ['timestamptz', 'timestamp', 'date', 'uuid'] as const;
 /** Types a partition key may have; `uuid` holds version 7, whose first 48 bits are Unix milliseconds. */
-export type KeyType = (typeof KEY_TYPES)[number];
+export type KeyType = 'timestamptz' | 'timestamp' | 'date' | 'uuid';
 
 /** Whether the type stores wall-clock times, which name an instant only together with a time zone. */
-export const isWallClock = (keyType: KeyType): boolean => keyType === 'timestamp' || keyType === 'date';
+const isWallClock = (keyType: KeyType): boolean => keyType === 'timestamp' || keyType === 'date';
 
 /** The zone the grid of this key is cut in: wall-clock keys have no daylight saving on their own axis. */
 export const gridZone = (keyType: KeyType, timeZone: string): string =>

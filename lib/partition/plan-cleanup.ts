@@ -47,12 +47,9 @@ export interface CleanupPlan {
 
 const SKEW_LIMIT = Temporal.Duration.from({ hours: 1 });
 
-const exceedsAnHour = (a: Temporal.Instant, b: Temporal.Instant): boolean =>
+/** Whether two clocks disagree so much that one must be wrong. */
+export const apartByAnHour = (a: Temporal.Instant, b: Temporal.Instant): boolean =>
   Temporal.Duration.compare(a.since(b).abs(), SKEW_LIMIT) > 0;
-
-/** Whether the server's clock and ours disagree so much that one must be wrong. */
-export const clocksDisagree = (server: Temporal.Instant, local: Temporal.Instant): boolean =>
-  exceedsAnHour(server, local);
 
 function graceOver(
   marker: { readonly detachedAt: string },
@@ -181,14 +178,14 @@ function guard(
   const approve = (what: string) =>
     `${what}, then approve it: partition-keeper cleanup --table ${shellWord(`${table.schema}.${table.name}`)} --approve ("approve": true in a payload).`;
   const { now, serverClock, localClock } = options;
-  if (clocksDisagree(serverClock, localClock)) {
+  if (apartByAnHour(serverClock, localClock)) {
     return {
       code: 'clock-skew',
       message: `Nothing of ${name} is removed: the server's clock says ${serverClock.toString()}, this machine's ${localClock.toString()}. If the server's is ahead, data inside retention would go.`,
       hint: approve("Correct the wrong clock, or make sure the server's is right"),
     };
   }
-  if (exceedsAnHour(now, serverClock) && Temporal.Instant.compare(now, serverClock) > 0) {
+  if (apartByAnHour(now, serverClock) && Temporal.Instant.compare(now, serverClock) > 0) {
     return {
       code: 'future-now',
       message: `Nothing of ${name} is removed: the run is asked to take ${now.toString()} for now, which is in the future.`,

@@ -22,8 +22,6 @@ export const isBounded = (point: Point): boolean => point > MINUS_INFINITY && po
 
 export const contains = (range: Range, point: Point): boolean => range.from <= point && point < range.to;
 
-export const sameRange = (a: Range, b: Range): boolean => a.from === b.from && a.to === b.to;
-
 const byFrom = (a: Range, b: Range): number => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0);
 
 /** The covered stretches in ascending order, touching and overlapping ranges joined. */

@@ -9,7 +9,7 @@ export interface Span {
   readonly hours?: number | undefined;
 }
 
-export const SPAN_UNITS = ['years', 'months', 'weeks', 'days', 'hours'] as const;
+const SPAN_UNITS = ['years', 'months', 'weeks', 'days', 'hours'] as const;
 
 /**
  * The instant a span before another: calendar units by the zone's wall clock, hours exactly. Where the clock

@@ -10,7 +10,8 @@ const WEAKEST_CONFLICT: Record<LockNeed['mode'], LockMode> = {
   AccessExclusiveLock: 'AccessShareLock',
 };
 
-const strength = (mode: string): number => LOCK_MODES.findIndex((known) => known === mode);
+const MODES: readonly string[] = LOCK_MODES;
+const strength = (mode: string): number => MODES.indexOf(mode);
 
 const conflicts = (wanted: LockNeed['mode'], held: string): boolean =>
   strength(held) >= strength(WEAKEST_CONFLICT[wanted]);

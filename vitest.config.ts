@@ -1,0 +1,43 @@
+import { availableParallelism } from 'node:os';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { postgresVersions } from './support/embedded-server.ts';
+import type { WantedServer } from './test/support/server.ts';
+
+/** A project that runs the integration tests with a server of its own. */
+function integration(name: string, wantedServer: WantedServer): TestProjectInlineConfiguration {
+  return {
+    test: {
+      name,
+      include: ['test/integration/**/*.test.ts'],
+      globalSetup: 'test/support/server.ts',
+      provide: { wantedServer },
+    },
+  };
+}
+
+/** With PG_MATRIX, the integration tests on all versions at once; else on one, that of PG_VERSION if it is set. */
+function integrationProjects(): TestProjectInlineConfiguration[] {
+  const { PG_MATRIX, PG_VERSION } = process.env;
+  if (PG_MATRIX) {
+    return postgresVersions.map((version) =>
+      integration(`integration-${version}`, { version, embedded: true }),
+    );
+  }
+  if (!PG_VERSION) return [integration('integration', { embedded: false })];
+  const version = postgresVersions.find((known) => String(known) === PG_VERSION);
+  if (version === undefined)
+    throw new Error(`PG_VERSION is none of ${postgresVersions.join(', ')}: ${PG_VERSION}`);
+  return [integration('integration', { version, embedded: false })];
+}
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    // Two also on a small machine, since tests wait for the server a good deal; few enough for its connections.
+    maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 60_000,
+    projects: [{ test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } }, ...integrationProjects()],
+  },
+});
