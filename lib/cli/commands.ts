@@ -52,7 +52,7 @@ export async function planned(
     throw usageError(
       'format-sql',
       `--format sql shows a ${job} as a script instead of running it.`,
-      `Add --dry-run, or use: partition-keeper plan ${job} --format sql`,
+      `Add --dry-run, or use: npx partition-keeper plan ${job} --format sql`,
     );
   }
   const progress = progressOf(invocation.format);

@@ -1,8 +1,9 @@
 import { Temporal } from 'temporal-polyfill';
 import type { Finding, ReportError } from '../contract.ts';
-import { displayName, shellWord } from './identifiers.ts';
+import { displayName } from './identifiers.ts';
 import type { DetachedTable, Partition, PartitionedTable } from './model.ts';
 import { contains, isBounded } from './range.ts';
+import { keeperCommand } from './remedy.ts';
 import { type Schedule, scheduleOf } from './schedule.ts';
 import { before, spanText } from './span.ts';
 import type { TableConfig } from './table-config.ts';
@@ -176,7 +177,7 @@ function guard(
   const name = displayName(table.schema, table.name);
   const fresh = removable.filter(({ detachPending }) => !detachPending).length;
   const approve = (what: string) =>
-    `${what}, then approve it: partition-keeper cleanup --table ${shellWord(`${table.schema}.${table.name}`)} --approve ("approve": true in a payload).`;
+    `${what}, then approve it: ${keeperCommand('cleanup', table)} --approve ("approve": true in a payload).`;
   const { now, serverClock, localClock } = options;
   if (apartByAnHour(serverClock, localClock)) {
     return {

@@ -1,9 +1,10 @@
 import type { Temporal } from 'temporal-polyfill';
 import type { ReportError } from '../contract.ts';
-import { displayName, shellWord } from './identifiers.ts';
+import { displayName } from './identifiers.ts';
 import type { PartitionedTable } from './model.ts';
 import { byteLength, MAX_NAME_BYTES, partitionName } from './names.ts';
 import type { Range } from './range.ts';
+import { keeperCommand } from './remedy.ts';
 import { type Gap, gapsIn, requiredWindow, type Schedule, scheduleOf } from './schedule.ts';
 import type { TableConfig } from './table-config.ts';
 
@@ -91,7 +92,7 @@ function nameTaken(
     : {
         code: 'name-taken',
         message: `Partition ${relation} cannot be created: a table of that name was detached by Partition Keeper and waits to be dropped.`,
-        hint: `If its rows are wanted, attach it again; else drop it: partition-keeper cleanup --table ${shellWord(`${table.schema}.${table.name}`)}`,
+        hint: `If its rows are wanted, attach it again; else drop it: ${keeperCommand('cleanup', table)}`,
       };
 }
 
@@ -133,6 +134,6 @@ function tooMany(table: PartitionedTable, gaps: readonly Gap[]): ReportError {
   return {
     code: 'too-many-creations',
     message: `More than ${MAX_CREATIONS} partitions of ${displayName(table.schema, table.name)} are missing, the first for ${first}. That is more likely a partition dated by mistake than a wish.`,
-    hint: 'Look at the oldest partitions with `partition-keeper status`; narrow the run with --from, or repeat it with --approve.',
+    hint: 'Look at the oldest partitions with `npx partition-keeper status`; narrow the run with --from, or repeat it with --approve.',
   };
 }

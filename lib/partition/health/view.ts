@@ -1,9 +1,10 @@
 import type { Temporal } from 'temporal-polyfill';
 import type { Finding, FindingName, Severity } from '../../contract.ts';
-import { displayName, shellWord } from '../identifiers.ts';
+import { displayName } from '../identifiers.ts';
 import type { PartitionedTable } from '../model.ts';
 import { MAX_CREATIONS } from '../plan-create.ts';
 import type { Point, Range } from '../range.ts';
+import { keeperCommand } from '../remedy.ts';
 import { type Gap, gapsIn, requiredWindow, type Schedule, scheduleOf } from '../schedule.ts';
 import type { TableConfig } from '../table-config.ts';
 
@@ -24,8 +25,7 @@ export interface View extends HealthInput {
   readonly gaps: readonly Gap[];
 }
 
-export const command = (view: View, job: string): string =>
-  `partition-keeper ${job} --table ${shellWord(`${view.table.schema}.${view.table.name}`)}`;
+export const command = (view: View, job: string): string => keeperCommand(job, view.table);
 
 export function finding(
   name: FindingName,
