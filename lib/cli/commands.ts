@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Temporal } from 'temporal-polyfill';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { EXIT, type ExitCode, type Report } from '../contract.ts';
+import { EXIT, type ExitCode, type Report, type ReportKind } from '../contract.ts';
 import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
 import { selectTables } from '../jobs/options.ts';
@@ -17,7 +17,8 @@ interface Prepared {
   readonly tables: readonly string[] | undefined;
 }
 
-async function prepare(invocation: Invocation, flags: CommonFlags): Promise<Prepared> {
+async function prepare(invocation: Invocation, job: ReportKind, flags: CommonFlags): Promise<Prepared> {
+  invocation.job = job;
   invocation.format = flags.format;
   const config = await loadConfig(flags.config, invocation.folder);
   selectTables(config, flags.table);
@@ -27,6 +28,15 @@ async function prepare(invocation: Invocation, flags: CommonFlags): Promise<Prep
 const connectionOf = (invocation: Invocation, flags: CommonFlags) => ({
   connection: connectionSettings(flags.databaseUrl, invocation.env),
 });
+
+function checkStretch({ from, to }: WorkFlags): void {
+  if (from === undefined || to === undefined || from.epochNanoseconds < to.epochNanoseconds) return;
+  throw usageError(
+    'stretch-empty',
+    `--from ${from.toString()} is not before --to ${to.toString()}.`,
+    'Give the earlier instant to --from.',
+  );
+}
 
 /** Failures first: they are what one must look at. */
 function exitCodeOf(report: Report): ExitCode {
@@ -47,7 +57,8 @@ export async function planned(
   job: 'create' | 'cleanup',
   flags: WorkFlags,
 ): Promise<void> {
-  const prepared = await prepare(invocation, flags);
+  const prepared = await prepare(invocation, job, flags);
+  checkStretch(flags);
   if (flags.format === 'sql' && flags.dryRun !== true) {
     throw usageError(
       'format-sql',
@@ -85,19 +96,20 @@ export async function plan(invocation: Invocation, job: string | undefined, flag
       'Write plan create, plan cleanup, or just plan.',
     );
   }
-  const prepared = await prepare(invocation, flags);
+  const prepared = await prepare(invocation, job ?? 'plan', flags);
+  checkStretch(flags);
   const options = { ...flags, ...prepared, ...connectionOf(invocation, flags), dryRun: true };
   const run = job === undefined ? runPlan : job === 'create' ? runCreate : runCleanup;
   finish(invocation, flags, await run(options));
 }
 
 export async function health(invocation: Invocation, flags: LookFlags): Promise<void> {
-  const prepared = await prepare(invocation, flags);
+  const prepared = await prepare(invocation, 'health', flags);
   finish(invocation, flags, await runHealth({ ...flags, ...prepared, ...connectionOf(invocation, flags) }));
 }
 
 export async function status(invocation: Invocation, flags: LookFlags): Promise<void> {
-  const prepared = await prepare(invocation, flags);
+  const prepared = await prepare(invocation, 'status', flags);
   finish(invocation, flags, await runStatus({ ...flags, ...prepared, ...connectionOf(invocation, flags) }));
 }
 
@@ -126,7 +138,7 @@ function configReport({ config, tables }: Prepared): Report {
 }
 
 export async function validate(invocation: Invocation, flags: CommonFlags): Promise<void> {
-  const prepared = await prepare(invocation, flags);
+  const prepared = await prepare(invocation, 'validate', flags);
   const report = isConnectionConfigured(flags.databaseUrl, invocation.env)
     ? await runValidate({ ...prepared, ...connectionOf(invocation, flags) })
     : configReport(prepared);

@@ -16,11 +16,17 @@ export async function main(
   folder: string,
 ): Promise<ExitCode> {
   const invocation: Invocation = {
+    job: 'validate',
     exitCode: EXIT.ok,
     format: args.includes('json') ? 'json' : 'pretty',
     env,
     folder,
   };
+  // Whoever reads our output may have seen enough, as `| head` does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    throw error;
+  });
   try {
     await buildProgram(invocation).parseAsync([...args], { from: 'user' });
     return invocation.exitCode;

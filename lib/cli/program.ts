@@ -1,13 +1,14 @@
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
-import type { ExitCode } from '../contract.ts';
+import type { ExitCode, ReportKind } from '../contract.ts';
 import { health, plan, planned, status, validate } from './commands.ts';
 
 export type Format = 'pretty' | 'json' | 'sql';
 
 /** One call of the command line: what surrounds it, and what comes of it. */
 export interface Invocation {
+  job: ReportKind;
   exitCode: ExitCode;
   format: Format;
   readonly env: NodeJS.ProcessEnv;

@@ -162,11 +162,15 @@ async function execute(
     errors.push(...outcomes.flatMap(({ error }) => error ?? []));
   }
   const error = joined(errors);
+  const stuck = steps.some(({ kind, status }) => kind === 'move-rows' && status === 'failed');
+  const stuckRows = stuck
+    ? findingsOf(healthInput(run, entry)).filter(({ finding }) => finding === 'default-rows')
+    : [];
   return {
     ...base(config),
     status: error === undefined ? 'ok' : 'failed',
     steps,
-    findings: plan.findings,
+    findings: [...plan.findings, ...stuckRows],
     ...(error === undefined ? {} : { error }),
   };
 }

@@ -1,8 +1,9 @@
 import type { Finding, Severity } from '../contract.ts';
+import { defaultFindings } from './health/default-rows.ts';
 import { environmentFindings } from './health/environment.ts';
 import { missingFindings } from './health/missing.ts';
 import { pendingFindings, retentionFindings } from './health/retention.ts';
-import { defaultFindings, indexFindings, shapeFindings, sizeFindings } from './health/structure.ts';
+import { indexFindings, shapeFindings, sizeFindings } from './health/structure.ts';
 import { type HealthInput, viewOf } from './health/view.ts';
 
 export { gaugesOf } from './health/gauges.ts';

@@ -1,6 +1,6 @@
 import type { KeyType } from './key-type.ts';
 import type { Marker } from './marker.ts';
-import type { Range } from './range.ts';
+import type { Point, Range } from './range.ts';
 
 /** What an inspection of the catalog found; the planners know the database only through this. */
 export interface Relation {
@@ -33,6 +33,8 @@ export interface DefaultPartition extends Relation {
   readonly bytes: number;
   /** Null: not countable now, because of another session's lock or a missing privilege. */
   readonly rows: number | null;
+  /** Its oldest and newest key; null without rows, or where the type has no minimum. */
+  readonly keys: { readonly oldest: Point; readonly newest: Point } | null;
   readonly missingIndexes: readonly string[];
   readonly invalidIndexes: readonly string[];
 }

@@ -125,6 +125,11 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const ended = new WeakSet<pg.Client>();
+
+/** Whether the connection is gone, for whatever reason. */
+export const isGone = (client: pg.Client): boolean => ended.has(client);
+
 /**
  * Opens one connection. The caller ends it.
  * @param applicationName what `pg_stat_activity` shows
@@ -149,6 +154,7 @@ export async function connect(settings: ConnectionSettings, applicationName: str
     });
     // A connection that breaks between two queries must not end the process: the next query will say so.
     client.on('error', () => undefined);
+    client.on('end', () => ended.add(client));
     await client.connect();
     return client;
   } catch (error) {

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { Report, ReportError } from '../../contract.ts';
+import type { Report, ReportError, ReportKind } from '../../contract.ts';
 import type { Invocation } from '../program.ts';
 import { styleFor } from './style.ts';
 
 /** A run that could not even begin, as the report the caller expects. */
-function failedReport(error: ReportError): Report {
+function failedReport(job: ReportKind, error: ReportError): Report {
   const now = new Date().toISOString();
   return {
     version: 1,
-    job: 'validate',
+    job,
     runId: randomUUID(),
     database: null,
     serverVersion: null,
@@ -25,5 +25,6 @@ function failedReport(error: ReportError): Report {
 export function renderFailure(invocation: Invocation, error: ReportError): void {
   const style = styleFor(process.stderr, invocation.env);
   process.stderr.write(`${style.red('error')}: ${error.message}\n${style.dim(' hint')}: ${error.hint}\n`);
-  if (invocation.format === 'json') process.stdout.write(`${JSON.stringify(failedReport(error), null, 2)}\n`);
+  if (invocation.format === 'json')
+    process.stdout.write(`${JSON.stringify(failedReport(invocation.job, error), null, 2)}\n`);
 }

@@ -147,18 +147,3 @@ export function sizeFindings(view: View): Finding[] {
   }
   return findings;
 }
-
-export function defaultFindings(view: View): Finding[] {
-  const { defaultPartition } = view.table;
-  if (defaultPartition === null || defaultPartition.rows === null || defaultPartition.rows === 0) return [];
-  return [
-    finding(
-      'default-rows',
-      'warning',
-      `The default partition of ${view.name} holds ${defaultPartition.rows} rows: they had no partition to go to, escape retention, and slow every new partition down.`,
-      command(view, 'create'),
-      { rows: defaultPartition.rows },
-      defaultPartition,
-    ),
-  ];
-}

@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import type pg from 'pg';
 import type { Blocker, ReportError, StepStatus } from '../../contract.ts';
-import { isLockFailure } from '../sqlstate.ts';
+import { isGone } from '../connect.ts';
+import { codeOf, isLockFailure } from '../sqlstate.ts';
 import { SAVEPOINT, type Step } from '../step.ts';
 import { explain } from './explain.ts';
 import { type Patience, patience } from './patience.ts';
@@ -26,6 +27,12 @@ export interface ApplyContext {
   /** Told of every step that is done or failed. */
   readonly onOutcome: (outcome: StepOutcome) => void;
 }
+
+const CONNECTION_LOST: ReportError = {
+  code: 'connection-lost',
+  message: 'The connection to the server was lost.',
+  hint: 'Run the command again: it continues with what is left.',
+};
 
 /** Ends whatever the step left open: a transaction, and settings of the session it needed outside of one. */
 async function leaveClean(client: pg.Client): Promise<void> {
@@ -105,7 +112,7 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
     await leaveClean(client);
     return outcome('done');
   } catch (error) {
-    const explained = explain(error);
+    const explained = isGone(client) && codeOf(error) === undefined ? CONNECTION_LOST : explain(error);
     await undo(client, step).catch(() => undefined);
     return outcome(explained.code === 'stopped' ? 'not-run' : 'failed', explained);
   }

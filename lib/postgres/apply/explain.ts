@@ -5,6 +5,8 @@ import { codeOf, SQLSTATE } from '../sqlstate.ts';
 const HINTS: Readonly<Record<string, string>> = {
   [SQLSTATE.insufficientPrivilege]:
     'The role must own the table or be a member of its owner, and the owner needs CREATE and USAGE on the schema; the README lists the exact GRANTs.',
+  [SQLSTATE.lockNotAvailable]:
+    'Another session holds a lock on it (see pg_locks and pg_stat_activity); run the command again when that is over.',
   [SQLSTATE.dependentObjects]:
     'A view or another object depends on it; drop or redefine that first. Nothing is ever dropped with CASCADE.',
   [SQLSTATE.duplicateTable]: 'Somebody else created it meanwhile; run the command again.',

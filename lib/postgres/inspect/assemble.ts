@@ -182,6 +182,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
       kind: PARTITION_KINDS[row.kind] ?? 'table',
       bytes: sizeOf(row.oid),
       rows: null,
+      keys: null,
       ...indexesOf(row.oid),
     };
   }

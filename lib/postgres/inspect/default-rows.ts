@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { qualified, quoteIdentifier } from '../../partition/identifiers.ts';
-import { keyText } from '../../partition/key-type.ts';
+import { keyText, parseKeyText } from '../../partition/key-type.ts';
 import type { DefaultPartition, PartitionedTable } from '../../partition/model.ts';
 import type { Range } from '../../partition/range.ts';
 import type { Inspected } from './inspect.ts';
@@ -8,29 +8,45 @@ import type { Inspected } from './inspect.ts';
 /** Counting stops here: whether it is a million or ten makes no difference to what must be done. */
 const COUNT_LIMIT = 1_000_000;
 
-const countSql = (defaults: readonly DefaultPartition[]): string =>
-  defaults
-    .map(
-      (table, index) =>
-        `SELECT ${index} AS position, count(*)::int AS rows FROM (SELECT 1 FROM ${qualified(table.schema, table.name)} LIMIT ${COUNT_LIMIT}) AS bounded`,
-    )
-    .join(' UNION ALL ');
+interface CountRow {
+  readonly position: number;
+  readonly rows: number;
+  readonly oldest: string | null;
+  readonly newest: string | null;
+}
+
+type WithDefault = PartitionedTable & { readonly defaultPartition: DefaultPartition };
+
+const hasDefault = (table: PartitionedTable): table is WithDefault => table.defaultPartition !== null;
+
+/** UUIDs have no min and max before PostgreSQL 18. */
+function countSql(table: WithDefault, position: number): string {
+  const key = quoteIdentifier(table.keyColumn);
+  const ends = table.keyType === 'uuid' ? 'NULL, NULL' : 'min(key)::text, max(key)::text';
+  return `SELECT ${position} AS position, count(*)::int AS rows, ${ends.replace(', ', ' AS oldest, ')} AS newest
+    FROM (SELECT ${key} AS key FROM ${qualified(table.defaultPartition.schema, table.defaultPartition.name)} LIMIT ${COUNT_LIMIT}) AS bounded`;
+}
 
 /** Counts under a short lock timeout; undefined when a lock or a missing privilege stands in the way. */
-async function count(
-  client: pg.Client,
-  defaults: readonly DefaultPartition[],
-): Promise<number[] | undefined> {
+async function count(client: pg.Client, tables: readonly WithDefault[]): Promise<CountRow[] | undefined> {
   await client.query("BEGIN READ ONLY; SET LOCAL lock_timeout = '50ms'");
   try {
-    const { rows } = await client.query<{ position: number; rows: number }>(countSql(defaults));
+    const { rows } = await client.query<CountRow>(tables.map(countSql).join(' UNION ALL '));
     await client.query('COMMIT');
-    const byPosition = new Map(rows.map((row) => [row.position, row.rows]));
-    return defaults.map((_, index) => byPosition.get(index) ?? 0);
+    return rows.toSorted((a, b) => a.position - b.position);
   } catch {
     await client.query('ROLLBACK');
     return undefined;
   }
+}
+
+function withCount(table: WithDefault, found: CountRow | undefined): WithDefault {
+  const point = (text: string | null | undefined) =>
+    text === null || text === undefined ? undefined : parseKeyText(table.keyType, text);
+  const oldest = point(found?.oldest);
+  const newest = point(found?.newest);
+  const keys = oldest === undefined || newest === undefined ? null : { oldest, newest };
+  return { ...table, defaultPartition: { ...table.defaultPartition, rows: found?.rows ?? null, keys } };
 }
 
 /** One query for all default partitions; only if one of them resists, one each. */
@@ -38,23 +54,19 @@ export async function countDefaultRows(
   client: pg.Client,
   inspected: readonly Inspected[],
 ): Promise<Inspected[]> {
-  const defaults = inspected.flatMap((entry) =>
-    'table' in entry && entry.table.defaultPartition !== null ? [entry.table.defaultPartition] : [],
+  const tables = inspected.flatMap((entry) =>
+    'table' in entry && hasDefault(entry.table) ? [entry.table] : [],
   );
-  if (defaults.length === 0) return [...inspected];
-  const together = await count(client, defaults);
-  const counts = new Map<number, number | null>();
-  for (const [index, table] of defaults.entries()) {
-    counts.set(table.oid, together?.[index] ?? (await count(client, [table]))?.[0] ?? null);
+  if (tables.length === 0) return [...inspected];
+  const together = await count(client, tables);
+  const counted = new Map<number, PartitionedTable>();
+  for (const [index, table] of tables.entries()) {
+    const found = together === undefined ? (await count(client, [table]))?.[0] : together[index];
+    counted.set(table.oid, withCount(table, found));
   }
-  return inspected.map((entry) => {
-    if (!('table' in entry) || entry.table.defaultPartition === null) return entry;
-    const rows = counts.get(entry.table.defaultPartition.oid) ?? null;
-    return {
-      ...entry,
-      table: { ...entry.table, defaultPartition: { ...entry.table.defaultPartition, rows } },
-    };
-  });
+  return inspected.map((entry) =>
+    'table' in entry ? { ...entry, table: counted.get(entry.table.oid) ?? entry.table } : entry,
+  );
 }
 
 /**

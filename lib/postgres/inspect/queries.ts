@@ -55,11 +55,10 @@ export const ESTIMATES = `
     UNION ALL
     SELECT h.top, ic.relpages FROM heaps h JOIN pg_index x ON x.indrelid = h.oid JOIN pg_class ic ON ic.oid = x.indexrelid
   )
-  SELECT p.top::int8::float8 AS oid,
-         sum(p.relpages::float8) * current_setting('block_size')::int AS bytes,
-         (SELECT CASE WHEN bool_and(s.reltuples < 0) THEN NULL ELSE sum(greatest(s.reltuples, 0))::float8 END
-          FROM storage s WHERE s.top = p.top) AS rows
-  FROM pages p GROUP BY p.top`;
+  SELECT p.top::int8::float8 AS oid, p.bytes, s.rows
+  FROM (SELECT top, sum(relpages::float8) * current_setting('block_size')::int AS bytes FROM pages GROUP BY top) p
+  JOIN (SELECT top, CASE WHEN NOT bool_and(reltuples < 0) THEN sum(greatest(reltuples, 0))::float8 END AS rows
+        FROM storage GROUP BY top) s USING (top)`;
 
 /** As ESTIMATES, but measured: waits behind ACCESS EXCLUSIVE locks. */
 export const EXACT_SIZES = `

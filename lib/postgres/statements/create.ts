@@ -16,6 +16,9 @@ import {
   type StatementContext,
 } from './common.ts';
 
+/** While writers wait, no statement may go on for longer: the attach looks through the default partition. */
+const UNDER_LOCK_TIMEOUT = "SET LOCAL statement_timeout = '10s'";
+
 /** Storage parameters come from the catalog as `name=value`. */
 function storageSql(storage: readonly string[]): string {
   if (storage.length === 0) return '';
@@ -166,7 +169,9 @@ export function createStep(
       : [
           ...begin(table, context),
           ...building,
-          ...(defaultPartition === null ? [] : lockTable(table, 'SHARE ROW EXCLUSIVE')),
+          ...(defaultPartition === null
+            ? []
+            : [UNDER_LOCK_TIMEOUT, ...lockTable(table, 'SHARE ROW EXCLUSIVE')]),
           ...attaching,
           'COMMIT',
         ],
@@ -219,7 +224,7 @@ function exchangeRows(
   const from = nameOf(source);
   const match = 'c.leaf = d.tableoid AND c.place = d.ctid AND c.writer = d.xmin';
   return [
-    "SET LOCAL statement_timeout = '10s'",
+    UNDER_LOCK_TIMEOUT,
     ...lockTable(table, 'SHARE ROW EXCLUSIVE'),
     ...lockTable(source, 'ACCESS EXCLUSIVE'),
     doBlock(`

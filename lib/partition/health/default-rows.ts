@@ -1,0 +1,40 @@
+import type { Finding } from '../../contract.ts';
+import { isBounded, type Point } from '../range.ts';
+import { requiredWindow } from '../schedule.ts';
+import { command, finding, iso, type View } from './view.ts';
+
+/** A date is enough to name a stretch for people, and for --from and --to. */
+const day = (view: View, point: Point): string =>
+  isBounded(point) ? iso(view, point).slice(0, 10) : 'infinity';
+
+/**
+ * Rows for which a plain create makes partitions are moved by it. Others lie before the oldest partition or
+ * beyond the look-ahead: real ones need a stretch of partitions, those dated by mistake need correcting.
+ */
+function remedyFor(view: View): string {
+  const { defaultPartition, partitions } = view.table;
+  const keys = defaultPartition?.keys ?? null;
+  const create = command(view, 'create');
+  if (keys === null) return create;
+  const window = requiredWindow(view.schedule, partitions, view.config.premake);
+  if (keys.oldest >= window.from && keys.newest < window.to) return create;
+  const after = view.schedule.calendar.containing(isBounded(keys.newest) ? keys.newest : window.to).to;
+  return `${create} --from ${day(view, keys.oldest)} --to ${day(view, after)} (or correct the rows, if their time is a mistake)`;
+}
+
+export function defaultFindings(view: View): Finding[] {
+  const { defaultPartition } = view.table;
+  if (defaultPartition === null || defaultPartition.rows === null || defaultPartition.rows === 0) return [];
+  const { rows, keys } = defaultPartition;
+  const span = keys === null ? '' : `, from ${day(view, keys.oldest)} to ${day(view, keys.newest)}`;
+  return [
+    finding(
+      'default-rows',
+      'warning',
+      `The default partition of ${view.name} holds ${rows} ${rows === 1 ? 'row' : 'rows'}${span}: they had no partition to go to, escape retention, and slow every new partition down.`,
+      remedyFor(view),
+      { rows },
+      defaultPartition,
+    ),
+  ];
+}
