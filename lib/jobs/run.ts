@@ -177,13 +177,8 @@ async function execute(
 
 const isReport = (value: Planned | TableReport): value is TableReport => 'status' in value;
 
-/** The figures of a fresh inspection beside what was done; without them if the connection is gone. */
-async function withGauges(
-  run: Run,
-  reports: readonly TableReport[],
-  tables: readonly TableConfig[],
-): Promise<TableReport[]> {
-  const after = await inspect(run.session.client, tables).catch(() => []);
+/** What was done, beside the figures of an inspection. */
+function withGauges(run: Run, reports: readonly TableReport[], after: readonly Inspected[]): TableReport[] {
   return reports.map((report, index) => {
     const entry = after[index];
     return entry === undefined || !('table' in entry)
@@ -240,7 +235,9 @@ export async function runPlanned(
         );
       }
     }
-    return reportOf(run, dryRun, await withGauges(run, reports, tables));
+    // Where nothing was changed, nothing has changed; where the connection is gone, there are no figures.
+    const after = dryRun ? inspected : await inspect(run.session.client, tables).catch(() => []);
+    return reportOf(run, dryRun, withGauges(run, reports, after));
   } finally {
     await run.session.client.end();
   }

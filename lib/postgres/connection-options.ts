@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { parse } from 'pg-connection-string';
 import { usageError } from '../errors.ts';
-import { parseSslMode, type TlsSettings } from './tls.ts';
+import { parseSslMode, type TlsSettings } from './tls-settings.ts';
 
 /** Where and as whom to connect. */
 export interface ConnectionSettings {
