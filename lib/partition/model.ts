@@ -41,6 +41,7 @@ export interface DefaultPartition extends Relation {
 
 /** A table that was detached by us and carries our marker. */
 export interface DetachedTable extends Relation {
+  readonly kind: 'table' | 'partitioned' | 'foreign';
   readonly marker: Marker;
   readonly range: Range;
   readonly bytes: number;

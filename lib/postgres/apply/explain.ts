@@ -23,13 +23,16 @@ const HINTS: Readonly<Record<string, string>> = {
   [SQLSTATE.adminShutdown]: 'The connection was ended by an administrator; run the command again.',
 };
 
+/** What an abort signal throws: on a stop, and when its time is up. */
+const STOPPED: ReadonlySet<string> = new Set(['AbortError', 'TimeoutError']);
+
 /** Any error as the report tells it. */
 export function explain(error: unknown): ReportError {
   if (error instanceof KeeperError) return { code: error.code, message: error.message, hint: error.hint };
-  if (error instanceof Error && error.name === 'AbortError') {
+  if (error instanceof Error && STOPPED.has(error.name)) {
     return {
       code: 'stopped',
-      message: 'The run was stopped before this was done.',
+      message: 'The run was stopped, or its time was up, before this was done.',
       hint: 'Run the command again: it continues with what is left.',
     };
   }

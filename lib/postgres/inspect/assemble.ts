@@ -195,7 +195,9 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
       if (row.owner !== parent.owner) return [];
       const bounds = parseBounds(keyType, marker.bounds);
       if (bounds.kind !== 'range') return [];
-      return [{ ...row, marker, range: bounds.range, bytes: sizeOf(row.oid) }];
+      const { oid, schema, name } = row;
+      const kind = PARTITION_KINDS[row.kind] ?? 'table';
+      return [{ oid, schema, name, kind, marker, range: bounds.range, bytes: sizeOf(oid) }];
     });
   }
 

@@ -111,7 +111,7 @@ export const REFERENCES = `
 
 /** $1 what our markers begin with: tables that are attached to nothing and carry one. */
 export const DETACHED = `
-  SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
+  SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
          pg_get_userbyid(c.relowner) AS owner, d.description AS comment
   FROM pg_description d
   JOIN pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0

@@ -64,6 +64,7 @@ export interface DetachedRow {
   readonly oid: number;
   readonly schema: string;
   readonly name: string;
+  readonly kind: string;
   readonly owner: string;
   readonly comment: string;
 }

@@ -14,11 +14,12 @@ import {
   type StatementContext,
 } from './common.ts';
 
+/** `TABLE "schema"."name"`, or `FOREIGN TABLE ..`: COMMENT and DROP want to be told. */
+const tableSql = (partition: Partition | DetachedTable): string =>
+  `${partition.kind === 'foreign' ? 'FOREIGN TABLE' : 'TABLE'} ${nameOf(partition)}`;
+
 /** Never CASCADE: a view or foreign key that depends on the partition keeps it. */
-const dropTable = (partition: Partition | DetachedTable): string =>
-  'kind' in partition && partition.kind === 'foreign'
-    ? `DROP FOREIGN TABLE ${nameOf(partition)}`
-    : `DROP TABLE ${nameOf(partition)}`;
+const dropTable = (partition: Partition | DetachedTable): string => `DROP ${tableSql(partition)}`;
 
 /** The catalog says of the partition what it said when the plan was made, and nobody refers to it. */
 function attachedAsPlanned(table: PartitionedTable, partition: Partition, pending: boolean): string {
@@ -86,7 +87,7 @@ function newMarker(table: PartitionedTable, partition: Partition, context: State
 }
 
 const comment = (partition: Partition, marker: Marker): string =>
-  `COMMENT ON TABLE ${nameOf(partition)} IS ${quoteLiteral(markerText(marker))}`;
+  `COMMENT ON ${tableSql(partition)} IS ${quoteLiteral(markerText(marker))}`;
 
 /** A table dropped while attached leaves nothing in between to resume, and locks no referenced table. */
 function dropAttached(

@@ -1,0 +1,3 @@
+import { handlerFor } from './runtime.ts';
+
+export const handler = handlerFor('health');
