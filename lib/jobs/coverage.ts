@@ -60,7 +60,8 @@ function shownWindow(table: PartitionedTable, config: TableConfig, schedule: Sch
 
 function cells(table: PartitionedTable, config: TableConfig, schedule: Schedule): CoverageCell[] {
   const window = shownWindow(table, config, schedule);
-  const required = requiredWindow(schedule, table.partitions, config.premake);
+  // As health has it: the last one of the look-ahead is missed only from the next interval on.
+  const required = requiredWindow(schedule, table.partitions, config.premake - 1);
   const covered = union(
     table.partitions.filter(({ detachPending }) => !detachPending).map(({ range }) => range),
   );
