@@ -8,8 +8,9 @@ import { requiredWindow, type Schedule, scheduleOf } from '../partition/schedule
 import { spanText } from '../partition/span.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 
-/** A timeline longer than this is nobody's picture any more; it then begins later. */
-const MAX_CELLS = 2000;
+/** Intervals shown before and after what must be covered, at most. */
+const PAST_CELLS = 2000n;
+const FUTURE_CELLS = 24n;
 
 function stateOf(partition: Partition, schedule: Schedule): PartitionSummary['state'] {
   if (partition.detachPending) return 'detach-pending';
@@ -48,14 +49,19 @@ function summaries(table: PartitionedTable, config: TableConfig, schedule: Sched
 
 const overlaps = (a: Range, b: Range): boolean => a.from < b.to && b.from < a.to;
 
-/** The stretch the timeline shows: everything that exists, and everything that should. */
+/**
+ * The stretch the timeline shows: what exists and what should, but not the whole way to a partition that stands
+ * far apart in the future, nor further back than anybody can see.
+ */
 function shownWindow(table: PartitionedTable, config: TableConfig, schedule: Schedule): Range {
   const required = requiredWindow(schedule, table.partitions, config.premake);
   const bounds = table.partitions.flatMap(({ range }) => [range.from, range.to]).filter(isBounded);
-  return {
-    from: bounds.reduce((least, bound) => (bound < least ? bound : least), required.from),
-    to: bounds.reduce((most, bound) => (bound > most ? bound : most), required.to),
-  };
+  const least = bounds.reduce((a, b) => (b < a ? b : a), required.from);
+  const most = bounds.reduce((a, b) => (b > a ? b : a), required.to);
+  const length = schedule.current.to - schedule.current.from;
+  const latest = required.to + FUTURE_CELLS * length;
+  const earliest = required.to - PAST_CELLS * length;
+  return { from: least > earliest ? least : earliest, to: most < latest ? most : latest };
 }
 
 function cells(table: PartitionedTable, config: TableConfig, schedule: Schedule): CoverageCell[] {
@@ -68,7 +74,7 @@ function cells(table: PartitionedTable, config: TableConfig, schedule: Schedule)
   const result: CoverageCell[] = [];
   let next = 0;
   let cell = schedule.calendar.containing(window.from);
-  while (cell.from < window.to && result.length < MAX_CELLS) {
+  while (cell.from < window.to) {
     const range = cell;
     while ((table.partitions[next]?.range.to ?? range.from + 1n) <= range.from) next++;
     const within: Partition[] = [];

@@ -75,8 +75,12 @@ export function timeline(coverage: Coverage, runwayDays: number, style: Style, w
   const first = coverage.cells[0];
   const last = coverage.cells.at(-1);
   if (first === undefined || last === undefined) return '';
-  const from = dayText(first.from, '');
-  const to = dayText(last.to, '');
+  const ends = coverage.partitions.filter(({ isDefault }) => !isDefault);
+  const before = ends.some((partition) => partition.from !== null && partition.from < first.from);
+  const after = ends.some((partition) => partition.to !== null && partition.to > last.to);
+  // An ellipsis says that there are partitions beyond the line.
+  const from = (before ? '... ' : '') + dayText(first.from, '');
+  const to = dayText(last.to, '') + (after ? ' ...' : '');
   const states = squeeze(coverage.cells, Math.max(20, width - from.length - to.length - 6));
   return `  ${style.dim(from)} ${paint(states, style)} ${style.dim(to)}\n${pointer(states, from.length + 3, runwayDays)}`;
 }
