@@ -7,7 +7,7 @@ import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
 import { selectTables } from '../jobs/options.ts';
 import { connectionSettings, isConnectionConfigured } from '../postgres/connection-options.ts';
-import type { CommonFlags, Invocation, LookFlags, WorkFlags } from './program.ts';
+import type { CommonFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 import { progressOf } from './progress.ts';
 import { render } from './render/render.ts';
 import { stopSignal } from './stop-signal.ts';

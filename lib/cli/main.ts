@@ -2,7 +2,8 @@ import { CommanderError } from 'commander';
 import { EXIT, type ExitCode } from '../contract.ts';
 import { KeeperError } from '../errors.ts';
 import { explain } from '../postgres/apply/explain.ts';
-import { buildProgram, type Invocation } from './program.ts';
+import type { Invocation } from './invocation.ts';
+import { buildProgram } from './program.ts';
 import { renderFailure } from './render/failure.ts';
 
 /**

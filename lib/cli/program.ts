@@ -1,41 +1,8 @@
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
-import type { ExitCode, ReportKind } from '../contract.ts';
 import { health, plan, planned, status, validate } from './commands.ts';
-
-export type Format = 'pretty' | 'json' | 'sql';
-
-/** One call of the command line: what surrounds it, and what comes of it. */
-export interface Invocation {
-  job: ReportKind;
-  exitCode: ExitCode;
-  format: Format;
-  readonly env: NodeJS.ProcessEnv;
-  readonly folder: string;
-}
-
-/** The flags every command takes. */
-export interface CommonFlags {
-  readonly config?: string;
-  readonly databaseUrl?: string;
-  readonly table?: readonly string[];
-  readonly format: Format;
-  readonly now?: Temporal.Instant;
-}
-
-export interface WorkFlags extends CommonFlags {
-  readonly dryRun?: boolean;
-  readonly premake?: number;
-  readonly from?: Temporal.Instant;
-  readonly to?: Temporal.Instant;
-  readonly approve?: boolean;
-  readonly maxWait?: number;
-}
-
-export interface LookFlags extends CommonFlags {
-  readonly exactSizes?: boolean;
-}
+import type { CommonFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 
 /** A date means its first moment in UTC. */
 function instant(text: string): Temporal.Instant {

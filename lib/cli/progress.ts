@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { StepEvent } from '../jobs/options.ts';
-import type { Format } from './program.ts';
+import type { Format } from './invocation.ts';
 
 export interface Progress {
   readonly onStep: (event: StepEvent) => void;

@@ -1,8 +1,9 @@
 import type { Report } from '../contract.ts';
 import { usageError } from '../errors.ts';
+import { runInspection } from './inspection.ts';
 import type { CleanupJobOptions, CreateJobOptions, InspectJobOptions } from './options.ts';
 import { cleanupPlan, createPlan } from './plan-table.ts';
-import { runInspection, runPlanned } from './run.ts';
+import { runPlanned } from './run.ts';
 
 /** Creates the partitions that are missing: the look-ahead, and holes. */
 export const runCreate = (options: CreateJobOptions): Promise<Report> =>

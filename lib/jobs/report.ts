@@ -1,4 +1,4 @@
-import type { ReportStep, StepStatus, TableReport } from '../contract.ts';
+import type { ReportStep, StepStatus } from '../contract.ts';
 import { isoText } from '../partition/key-type.ts';
 import type { PartitionedTable } from '../partition/model.ts';
 import type { TableConfig } from '../partition/table-config.ts';
@@ -37,7 +37,3 @@ export function executedStep(outcome: StepOutcome, table: PartitionedTable, conf
     ...(outcome.error === undefined ? {} : { error: outcome.error }),
   };
 }
-
-/** Whether the run did what it was asked: a table that another run works on is in good hands. */
-export const succeeded = (tables: readonly TableReport[]): boolean =>
-  tables.every(({ status }) => status === 'ok' || status === 'skipped');

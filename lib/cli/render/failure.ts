@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Report, ReportError, ReportKind } from '../../contract.ts';
-import type { Invocation } from '../program.ts';
+import type { Invocation } from '../invocation.ts';
 import { styleFor } from './style.ts';
 
 /** A run that could not even begin, as the report the caller expects. */

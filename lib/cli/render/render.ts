@@ -1,5 +1,5 @@
 import type { Report } from '../../contract.ts';
-import type { Format } from '../program.ts';
+import type { Format } from '../invocation.ts';
 import { renderPretty } from './pretty.ts';
 import { renderSql } from './sql.ts';
 import { styleFor } from './style.ts';

@@ -11,7 +11,7 @@ import type {
   Template,
 } from '../../partition/model.ts';
 import type { TableConfig } from '../../partition/table-config.ts';
-import type { Inspected } from './inspect.ts';
+import type { Inspected } from './inspected.ts';
 import type { CatalogRows, ParentRow, PartitionRow } from './rows.ts';
 
 const KEY_TYPE_NAMES: Readonly<Record<string, KeyType>> = {

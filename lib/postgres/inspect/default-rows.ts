@@ -3,7 +3,7 @@ import { qualified, quoteIdentifier } from '../../partition/identifiers.ts';
 import { keyText, parseKeyText } from '../../partition/key-type.ts';
 import type { DefaultPartition, PartitionedTable } from '../../partition/model.ts';
 import type { Range } from '../../partition/range.ts';
-import type { Inspected } from './inspect.ts';
+import type { Inspected } from './inspected.ts';
 
 /** Counting stops here: whether it is a million or ten makes no difference to what must be done. */
 const COUNT_LIMIT = 1_000_000;

@@ -1,11 +1,10 @@
 import type pg from 'pg';
-import type { ReportError } from '../../contract.ts';
 import { MARKER_PREFIX } from '../../partition/marker.ts';
-import type { PartitionedTable } from '../../partition/model.ts';
 import type { TableConfig } from '../../partition/table-config.ts';
 import { isLockFailure } from '../sqlstate.ts';
 import { assemble } from './assemble.ts';
 import { countDefaultRows } from './default-rows.ts';
+import type { Inspected } from './inspected.ts';
 import * as queries from './queries.ts';
 import type {
   CatalogRows,
@@ -20,11 +19,6 @@ import type {
   SizeRow,
   TakenNameRow,
 } from './rows.ts';
-
-/** A configured table as found, or why it cannot be managed. */
-export type Inspected =
-  | { readonly config: TableConfig; readonly table: PartitionedTable }
-  | { readonly config: TableConfig; readonly error: ReportError };
 
 export interface InspectOptions {
   /** Ask the file system instead of the statistics; waits behind ACCESS EXCLUSIVE locks, for a moment. */

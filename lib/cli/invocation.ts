@@ -1,0 +1,35 @@
+import type { Temporal } from 'temporal-polyfill';
+import type { ExitCode, ReportKind } from '../contract.ts';
+
+export type Format = 'pretty' | 'json' | 'sql';
+
+/** One call of the command line: what surrounds it, and what comes of it. */
+export interface Invocation {
+  job: ReportKind;
+  exitCode: ExitCode;
+  format: Format;
+  readonly env: NodeJS.ProcessEnv;
+  readonly folder: string;
+}
+
+/** The flags every command takes. */
+export interface CommonFlags {
+  readonly config?: string;
+  readonly databaseUrl?: string;
+  readonly table?: readonly string[];
+  readonly format: Format;
+  readonly now?: Temporal.Instant;
+}
+
+export interface WorkFlags extends CommonFlags {
+  readonly dryRun?: boolean;
+  readonly premake?: number;
+  readonly from?: Temporal.Instant;
+  readonly to?: Temporal.Instant;
+  readonly approve?: boolean;
+  readonly maxWait?: number;
+}
+
+export interface LookFlags extends CommonFlags {
+  readonly exactSizes?: boolean;
+}

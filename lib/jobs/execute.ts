@@ -1,0 +1,73 @@
+import type { ReportError, TableReport } from '../contract.ts';
+import { findingsOf } from '../partition/health.ts';
+import { applyUnit } from '../postgres/apply/apply.ts';
+import type { Found } from '../postgres/inspect/inspected.ts';
+import { DEFAULT_MAX_WAIT_MS, type StepEvent } from './options.ts';
+import type { TablePlan } from './plan-table.ts';
+import { executedStep, plannedStep } from './report.ts';
+import { base, healthInput, type Run } from './run-context.ts';
+
+/** A table with what is to be done to it. */
+export interface Planned {
+  readonly entry: Found;
+  readonly plan: TablePlan;
+}
+
+/** Several problems of one table as one error. */
+function joined(problems: readonly ReportError[]): ReportError | undefined {
+  const [first, ...others] = problems;
+  if (first === undefined || others.length === 0) return first;
+  return { ...first, message: problems.map(({ message }) => message).join(' ') };
+}
+
+/** A plan as a dry run, or a guard's refusal, shows it. */
+export function unexecuted({ entry, plan }: Planned, dryRun: boolean): TableReport {
+  const error = plan.refusal ?? joined(plan.problems);
+  return {
+    ...base(entry.config),
+    status: plan.refusal !== null ? 'refused' : plan.problems.length > 0 ? 'failed' : 'ok',
+    steps: plan.units
+      .flat()
+      .map((step) => plannedStep(step, entry.table, entry.config, dryRun ? 'planned' : 'not-run')),
+    findings: plan.findings,
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+/** Applies a plan, unit by unit, until one fails. */
+export async function execute(
+  run: Run,
+  { entry, plan }: Planned,
+  onStep: (step: StepEvent['step']) => void,
+): Promise<TableReport> {
+  const { table, config } = entry;
+  const steps: TableReport['steps'][number][] = [];
+  const errors: ReportError[] = [...plan.problems];
+  const context = {
+    client: run.session.client,
+    budgetMs: run.options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS,
+    signal: run.options.signal ?? new AbortController().signal,
+    onOutcome: (outcome: Parameters<typeof executedStep>[0]) => onStep(executedStep(outcome, table, config)),
+  };
+  for (const unit of plan.units) {
+    if (errors.length > plan.problems.length) {
+      steps.push(...unit.map((step) => plannedStep(step, table, config, 'not-run')));
+      continue;
+    }
+    const outcomes = await applyUnit(unit, context);
+    steps.push(...outcomes.map((outcome) => executedStep(outcome, table, config)));
+    errors.push(...outcomes.flatMap(({ error }) => error ?? []));
+  }
+  const error = joined(errors);
+  const stuck = steps.some(({ kind, status }) => kind === 'move-rows' && status === 'failed');
+  const stuckRows = stuck
+    ? findingsOf(healthInput(run, entry)).filter(({ finding }) => finding === 'default-rows')
+    : [];
+  return {
+    ...base(config),
+    status: error === undefined ? 'ok' : 'failed',
+    steps,
+    findings: [...plan.findings, ...stuckRows],
+    ...(error === undefined ? {} : { error }),
+  };
+}
