@@ -2,6 +2,7 @@ import type { ReportError, TableReport } from '../contract.ts';
 import { findingsOf } from '../partition/health.ts';
 import { applyUnit } from '../postgres/apply/apply.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
+import { SQLSTATE } from '../postgres/sqlstate.ts';
 import { DEFAULT_MAX_WAIT_MS, type StepEvent } from './options.ts';
 import type { TablePlan } from './plan-table.ts';
 import { executedStep, plannedStep } from './report.ts';
@@ -34,7 +35,19 @@ export function unexecuted({ entry, plan }: Planned, dryRun: boolean): TableRepo
   };
 }
 
-/** Applies a plan, unit by unit, until one fails. */
+/** After these the next partition would fare no better; any other failure concerns one partition only. */
+const HOPELESS: ReadonlySet<string> = new Set([
+  'lock-not-available',
+  'connection-lost',
+  'stopped',
+  SQLSTATE.insufficientPrivilege,
+  SQLSTATE.readOnly,
+  SQLSTATE.diskFull,
+  SQLSTATE.adminShutdown,
+  SQLSTATE.crashShutdown,
+]);
+
+/** Applies a plan, one partition after the other: one that fails does not keep the others from their turn. */
 export async function execute(
   run: Run,
   { entry, plan }: Planned,
@@ -50,7 +63,7 @@ export async function execute(
     onOutcome: (outcome: Parameters<typeof executedStep>[0]) => onStep(executedStep(outcome, table, config)),
   };
   for (const unit of plan.units) {
-    if (errors.length > plan.problems.length) {
+    if (errors.some(({ code }) => HOPELESS.has(code))) {
       steps.push(...unit.map((step) => plannedStep(step, table, config, 'not-run')));
       continue;
     }
