@@ -3,31 +3,40 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 import { postgresVersions } from './support/embedded-server.ts';
 import type { WantedServer } from './test/support/server.ts';
 
-/** A project that runs the integration tests with a server of its own. */
-function integration(name: string, wantedServer: WantedServer): TestProjectInlineConfiguration {
-  return {
-    test: {
-      name,
-      include: ['test/integration/**/*.test.ts'],
-      globalSetup: 'test/support/server.ts',
-      provide: { wantedServer },
+/** Tests that measure how long others wait: nothing else runs beside them, not even each other. */
+const TRAFFIC = 'test/integration/{stall,deadlock,default-heal}.test.ts';
+
+/** The integration tests with a server of their own, and those with traffic afterwards, one at a time. */
+function integration(name: string, wantedServer: WantedServer, turn = 0): TestProjectInlineConfiguration[] {
+  const common = { globalSetup: 'test/support/server.ts', provide: { wantedServer } };
+  return [
+    { test: { ...common, name, include: ['test/integration/**/*.test.ts'], exclude: [TRAFFIC] } },
+    {
+      test: {
+        ...common,
+        name: `${name}-traffic`,
+        include: [TRAFFIC],
+        fileParallelism: false,
+        maxWorkers: 1,
+        sequence: { groupOrder: 1 + turn },
+      },
     },
-  };
+  ];
 }
 
 /** With PG_MATRIX, the integration tests on all versions at once; else on one, that of PG_VERSION if it is set. */
 function integrationProjects(): TestProjectInlineConfiguration[] {
   const { PG_MATRIX, PG_VERSION } = process.env;
   if (PG_MATRIX) {
-    return postgresVersions.map((version) =>
-      integration(`integration-${version}`, { version, embedded: true }),
+    return postgresVersions.flatMap((version, turn) =>
+      integration(`integration-${version}`, { version, embedded: true }, turn),
     );
   }
-  if (!PG_VERSION) return [integration('integration', { embedded: false })];
+  if (!PG_VERSION) return integration('integration', { embedded: false });
   const version = postgresVersions.find((known) => String(known) === PG_VERSION);
   if (version === undefined)
     throw new Error(`PG_VERSION is none of ${postgresVersions.join(', ')}: ${PG_VERSION}`);
-  return [integration('integration', { version, embedded: false })];
+  return integration('integration', { version, embedded: false });
 }
 
 export default defineConfig({
