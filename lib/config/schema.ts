@@ -1,7 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import * as v from 'valibot';
 import { INTERVALS } from '../partition/calendar.ts';
-import { MAX_NAME_BYTES, nameExcess } from '../partition/names.ts';
+import { byteLength, MAX_NAME_BYTES, nameExcess } from '../partition/names.ts';
 
 const identifier = (what: string) =>
   v.pipe(
@@ -9,7 +9,7 @@ const identifier = (what: string) =>
     v.nonEmpty(`${what} must not be empty`),
     v.check((name) => !name.includes('\0'), `${what} must not contain a NUL character`),
     v.check(
-      (name) => new TextEncoder().encode(name).length <= MAX_NAME_BYTES,
+      (name) => byteLength(name) <= MAX_NAME_BYTES,
       `${what} is longer than ${MAX_NAME_BYTES} bytes, which PostgreSQL does not allow`,
     ),
   );
@@ -47,10 +47,11 @@ const span = v.pipe(
   ),
 );
 
+/** Not everything Temporal takes for a zone is the name of one: a whole timestamp would do, too. */
 function isTimeZone(name: string): boolean {
   try {
-    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name);
-    return true;
+    const { timeZoneId } = Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name);
+    return timeZoneId.toLowerCase() === name.toLowerCase();
   } catch {
     return false;
   }
@@ -102,7 +103,7 @@ const table = v.pipe(
   v.forward(
     v.partialCheck(
       [['table'], ['interval']],
-      (value) => nameExcess(value.table, value.interval) === 0,
+      (value) => byteLength(value.table) > MAX_NAME_BYTES || nameExcess(value.table, value.interval) === 0,
       (issue) =>
         `names of its partitions would be ${nameExcess(issue.input.table, issue.input.interval)} bytes longer than ` +
         `PostgreSQL's ${MAX_NAME_BYTES}; rename the table or choose a longer interval`,

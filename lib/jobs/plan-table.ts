@@ -77,6 +77,25 @@ async function misplacedRows(
   }
 }
 
+/** Rows that others refer to cannot leave the default partition without doing to the others what their keys say. */
+function referencedRows(
+  table: PartitionedTable,
+  steps: readonly { readonly name: string; readonly rows: number }[],
+): ReportError[] {
+  const cascadesTo = table.defaultPartition?.cascadesTo ?? [];
+  const stuck = steps.filter(({ rows }) => rows > 0);
+  if (cascadesTo.length === 0 || stuck.length === 0) return [];
+  const count = stuck.reduce((sum, { rows }) => sum + rows, 0);
+  const names = stuck.map(({ name }) => displayName(table.schema, name)).join(', ');
+  return [
+    {
+      code: 'default-rows-referenced',
+      message: `${count} rows of the default partition belong into ${names}, but are not moved: foreign keys of ${cascadesTo.join(', ')} would delete or empty the rows that refer to them.`,
+      hint: 'Drop these foreign keys, run the command again, and add them again (NOT VALID first, then VALIDATE CONSTRAINT).',
+    },
+  ];
+}
+
 export async function createPlan(
   context: PlanContext,
   table: PartitionedTable,
@@ -90,10 +109,13 @@ export async function createPlan(
     plan.steps.map(({ range }) => range),
   );
   const statements = statementContext(context);
+  const steps = plan.steps.map((step, index) => ({ ...step, rows: rows[index] ?? 0 }));
+  const stuck = referencedRows(table, steps);
+  const possible = stuck.length === 0 ? steps : steps.filter((step) => step.rows === 0);
   return {
-    units: plan.steps.map((step, index) => [createStep(table, step, rows[index] ?? 0, statements)]),
+    units: possible.map((step) => [createStep(table, step, step.rows, statements)]),
     findings: [],
-    problems: plan.problems,
+    problems: [...plan.problems, ...stuck],
     refusal: plan.refusal,
   };
 }

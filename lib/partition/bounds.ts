@@ -9,10 +9,10 @@ export type CatalogBounds =
   | { readonly kind: 'default' }
   | { readonly kind: 'unreadable' };
 
-function parseEnd(keyType: KeyType, text: string): Point | undefined {
+function parseEnd(keyType: KeyType, text: string, end: 'from' | 'to'): Point | undefined {
   if (text === 'MINVALUE') return MINVALUE;
   if (text === 'MAXVALUE') return MAXVALUE;
-  return parseKeyText(keyType, text.slice(1, -1));
+  return parseKeyText(keyType, text.slice(1, -1), end);
 }
 
 /**
@@ -23,8 +23,8 @@ export function parseBounds(keyType: KeyType, text: string): CatalogBounds {
   if (text === 'DEFAULT') return { kind: 'default' };
   const match = RANGE.exec(text);
   if (match === null) return { kind: 'unreadable' };
-  const from = parseEnd(keyType, match[1] ?? '');
-  const to = parseEnd(keyType, match[2] ?? '');
+  const from = parseEnd(keyType, match[1] ?? '', 'from');
+  const to = parseEnd(keyType, match[2] ?? '', 'to');
   if (from === undefined || to === undefined) return { kind: 'unreadable' };
   return { kind: 'range', range: { from, to } };
 }

@@ -80,7 +80,7 @@ const LOWEST_UUID7_TAIL = '7000-8000-000000000000';
 /** PostgreSQL's timestamps reach further than Temporal's; beyond this year a bound is as good as at it. */
 const LAST_YEAR = 270_000;
 
-function parseDateTime(text: string): Point | undefined {
+function parseDateTime(keyType: KeyType, text: string): Point | undefined {
   const match = DATE_TIME.exec(text);
   if (match === null) return undefined;
   const [
@@ -98,33 +98,53 @@ function parseDateTime(text: string): Point | undefined {
     offsetSecond,
     bc,
   ] = match;
-  const plain = Temporal.PlainDate.from({
+  const hasTime = hour !== undefined;
+  const hasOffset = sign !== undefined;
+  if (hasTime !== (keyType !== 'date') || hasOffset !== (keyType === 'timestamptz')) return undefined;
+  if (Number(year) === 0) return undefined;
+  const wall = wallOrNothing({
     year: bc === undefined ? Math.min(Number(year), LAST_YEAR) : 1 - Number(year),
     month: Number(month),
     day: Number(day),
+    hour: Number(hour ?? 0),
+    minute: Number(minute ?? 0),
+    second: Number(second ?? 0),
   });
-  const days = plain.since('1970-01-01').days;
-  const seconds = days * 86_400 + Number(hour ?? 0) * 3600 + Number(minute ?? 0) * 60 + Number(second ?? 0);
+  if (wall === undefined) return undefined;
+  const seconds = wall.toZonedDateTime('UTC').epochMilliseconds / 1000;
   const offset = Number(offsetHour ?? 0) * 3600 + Number(offsetMinute ?? 0) * 60 + Number(offsetSecond ?? 0);
   const utcSeconds = sign === '-' ? seconds + offset : seconds - offset;
   return BigInt(utcSeconds) * 1_000_000n + BigInt((fraction ?? '').padEnd(6, '0'));
 }
 
-function parseUuid(text: string): Point | undefined {
+/** The wall-clock time; undefined for one that no clock shows, such as 30 February. */
+function wallOrNothing(fields: Temporal.PlainDateTimeLike): Temporal.PlainDateTime | undefined {
+  try {
+    return Temporal.PlainDateTime.from(fields, { overflow: 'reject' });
+  } catch {
+    return undefined;
+  }
+}
+
+function parseUuid(text: string, end: 'from' | 'to'): Point | undefined {
   const match = UUID.exec(text);
   if (match === null) return undefined;
   const [, high, low, tail] = match;
   const milliseconds = BigInt(`0x${high}${low}`);
-  // A bound in the midst of a millisecond counts as its end: rows below it may be that young.
-  return (milliseconds + ((tail ?? '') > LOWEST_UUID7_TAIL ? 1n : 0n)) * 1000n;
+  // An upper bound in the midst of a millisecond counts as its end: rows below it may be that young.
+  const within = end === 'to' && (tail ?? '') > LOWEST_UUID7_TAIL;
+  return (milliseconds + (within ? 1n : 0n)) * 1000n;
 }
 
-/** The point that `keyText`, or the server in ISO date style, wrote; undefined for anything else. */
-export function parseKeyText(keyType: KeyType, text: string): Point | undefined {
-  if (keyType === 'uuid') return parseUuid(text);
+/**
+ * The point that `keyText`, or the server in ISO date style, wrote; undefined for anything else.
+ * @param end which bound of a range it is: one between two points counts as the outer of them
+ */
+export function parseKeyText(keyType: KeyType, text: string, end: 'from' | 'to' = 'from'): Point | undefined {
+  if (keyType === 'uuid') return parseUuid(text, end);
   if (text === 'infinity') return PLUS_INFINITY;
   if (text === '-infinity') return MINUS_INFINITY;
-  return parseDateTime(text);
+  return parseDateTime(keyType, text);
 }
 
 /** ISO 8601 with Z for reports; null for an unbounded point. */

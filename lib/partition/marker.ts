@@ -1,4 +1,15 @@
+import { Temporal } from 'temporal-polyfill';
 import * as v from 'valibot';
+
+/** Whether those who read the marker can make an instant of the text. */
+function isInstant(text: string): boolean {
+  try {
+    Temporal.Instant.from(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * What must survive between runs, kept as the comment of a detached (or being detached) table: whose
@@ -8,7 +19,7 @@ const markerSchema = v.strictObject({
   parentOid: v.pipe(v.number(), v.integer()),
   parent: v.string(),
   bounds: v.string(),
-  detachedAt: v.pipe(v.string(), v.isoTimestamp()),
+  detachedAt: v.pipe(v.string(), v.check(isInstant)),
   by: v.string(),
   runId: v.string(),
   /** The comment the table had before. */

@@ -35,6 +35,8 @@ export interface DefaultPartition extends Relation {
   readonly rows: number | null;
   /** Its oldest and newest key; null without rows, or where the type has no minimum. */
   readonly keys: { readonly oldest: Point; readonly newest: Point } | null;
+  /** Tables that would lose rows or values (ON DELETE CASCADE, SET NULL, SET DEFAULT) if rows left this one. */
+  readonly cascadesTo: readonly string[];
   readonly missingIndexes: readonly string[];
   readonly invalidIndexes: readonly string[];
 }
@@ -52,6 +54,8 @@ export interface ForeignKey {
   readonly referenced: Relation;
   /** Whether some index of the table begins with the key's columns. */
   readonly indexed: boolean;
+  /** Whether the table's owner has the privilege to lock the referenced table against writers. */
+  readonly lockable: boolean;
 }
 
 export interface Grant {

@@ -3,7 +3,7 @@ import type { ReportError } from '../contract.ts';
 import { displayName } from './identifiers.ts';
 import type { PartitionedTable } from './model.ts';
 import { byteLength, MAX_NAME_BYTES, partitionName } from './names.ts';
-import type { Range } from './range.ts';
+import { contains, type Range } from './range.ts';
 import { keeperCommand } from './remedy.ts';
 import { type Gap, gapsIn, requiredWindow, type Schedule, scheduleOf } from './schedule.ts';
 import type { TableConfig } from './table-config.ts';
@@ -54,46 +54,56 @@ function windowOf(
   };
 }
 
-function reasonOf(gap: Gap, schedule: Schedule): string {
-  const { interval, range } = gap;
+function reasonOf({ interval, range }: Gap, { nowPoint }: Schedule): string {
   const whole = interval.from === range.from && interval.to === range.to;
   const stub = whole ? '' : ', as a stub up to the neighbouring partition';
-  if (interval.from === schedule.current.from) return `covers now${stub}`;
-  return interval.from > schedule.current.from ? `look-ahead${stub}` : `fills a hole${stub}`;
+  if (contains(range, nowPoint)) return `covers now${stub}`;
+  return range.from > nowPoint ? `look-ahead${stub}` : `fills a hole${stub}`;
 }
 
-/** A name nobody has; with a number where an own partition, however it came by it, has the usual one. */
+type Holder = 'own partition' | 'own detached table' | 'other';
+
+/**
+ * A name nobody has; with a number where an own partition, however it came by it, has the usual one. Else the
+ * name that stands in the way.
+ */
 function freeName(
   table: PartitionedTable,
   wanted: string,
   planned: ReadonlySet<string>,
-): { readonly name: string } | { readonly takenBy: 'own detached table' | 'other' } {
+): { readonly name: string; readonly takenBy?: Holder } {
   for (let attempt = 1; ; attempt++) {
     const name = attempt === 1 ? wanted : `${wanted}_${attempt}`;
-    const holder = table.takenNames.get(name);
-    if (holder === 'own detached table' || holder === 'other') return { takenBy: holder };
-    if (holder === undefined && !planned.has(name) && byteLength(name) <= MAX_NAME_BYTES) return { name };
-    if (byteLength(name) > MAX_NAME_BYTES) return { takenBy: 'other' };
+    if (byteLength(name) > MAX_NAME_BYTES) return { name: wanted, takenBy: 'own partition' };
+    const holder = planned.has(name) ? 'own partition' : table.takenNames.get(name);
+    if (holder === undefined) return { name };
+    if (holder !== 'own partition') return { name, takenBy: holder };
   }
 }
 
-function nameTaken(
-  table: PartitionedTable,
-  name: string,
-  holder: 'own detached table' | 'other',
-): ReportError {
+function nameTaken(table: PartitionedTable, name: string, holder: Holder): ReportError {
   const relation = displayName(table.schema, name);
-  return holder === 'other'
-    ? {
+  const rename = `Rename it (ALTER TABLE ${relation} RENAME TO ...)`;
+  switch (holder) {
+    case 'other':
+      return {
         code: 'name-taken',
         message: `Partition ${relation} cannot be created: another relation has that name and is no partition of ${displayName(table.schema, table.name)}.`,
-        hint: `Rename it (ALTER TABLE ${relation} RENAME TO ...), or attach it if it is meant to be the partition; then run create again.`,
-      }
-    : {
+        hint: `${rename}, or attach it if it is meant to be the partition; then run create again.`,
+      };
+    case 'own detached table':
+      return {
         code: 'name-taken',
         message: `Partition ${relation} cannot be created: a table of that name was detached by Partition Keeper and waits to be dropped.`,
         hint: `If its rows are wanted, attach it again; else drop it: ${keeperCommand('cleanup', table)}`,
       };
+    case 'own partition':
+      return {
+        code: 'name-taken',
+        message: `Partition ${relation} cannot be created: a partition for another stretch has that name, and with a number it would be longer than ${MAX_NAME_BYTES} bytes.`,
+        hint: `${rename}; then run create again.`,
+      };
+  }
 }
 
 /**
@@ -119,8 +129,8 @@ export function planCreate(table: PartitionedTable, config: TableConfig, options
   for (const gap of [...upcoming, ...holes]) {
     const wanted = partitionName(table.name, config.interval, gap.interval.label);
     const free = freeName(table, wanted, planned);
-    if ('takenBy' in free) {
-      problems.push(nameTaken(table, wanted, free.takenBy));
+    if (free.takenBy !== undefined) {
+      problems.push(nameTaken(table, free.name, free.takenBy));
       continue;
     }
     planned.add(free.name);

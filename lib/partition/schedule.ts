@@ -84,10 +84,13 @@ function oldestBound(partitions: readonly Partition[]): Point | undefined {
   return oldest;
 }
 
-/** The start of the interval that retention still protects in part; undefined: everything is kept. */
-function protectedFrom(schedule: Schedule): Point | undefined {
-  if (schedule.cutoff === null) return undefined;
-  return schedule.calendar.containing(schedule.pointOf(schedule.cutoff)).from;
+/** The start of the oldest interval that is not wholly past retention; undefined: everything is kept. */
+function protectedFrom({ calendar, cutoff, pointOf, latest }: Schedule): Point | undefined {
+  if (cutoff === null) return undefined;
+  let interval = calendar.containing(pointOf(cutoff));
+  // Where clocks went back, an earlier time by the wall clock may be the later instant.
+  while (isBefore(cutoff, latest(interval.from))) interval = calendar.containing(interval.from - 1n);
+  return interval.from;
 }
 
 const later = (a: Point, b: Point | undefined): Point => (b === undefined || a > b ? a : b);

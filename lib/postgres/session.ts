@@ -30,13 +30,19 @@ export interface Session {
 
 /**
  * Settings that no surrounding default may change: instants are read and written in UTC, names resolve to
- * nobody's objects, and nothing waits or stays open for ever.
+ * nobody's objects and are quoted only where they must be, oids come whole, a transaction sees what was committed
+ * while it waited, row security leaves out no row in silence (that is an error instead), and nothing waits or
+ * stays open for ever.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   TimeZone: 'UTC',
   DateStyle: 'ISO, YMD',
   IntervalStyle: 'iso_8601',
   search_path: 'pg_catalog',
+  quote_all_identifiers: 'off',
+  extra_float_digits: '1',
+  default_transaction_isolation: 'read committed',
+  row_security: 'off',
   standard_conforming_strings: 'on',
   client_min_messages: 'warning',
   lock_timeout: '2s',

@@ -1,5 +1,8 @@
 /** SQLSTATE codes this project decides by. Messages are never matched: they are translated and change. */
 export const SQLSTATE = {
+  /** From PostgreSQL 18 on for ON DELETE RESTRICT; before, that was a violation of the foreign key too. */
+  restrictViolation: '23001',
+  foreignKeyViolation: '23503',
   checkViolation: '23514',
   readOnly: '25006',
   invalidAuthorization: '28000',

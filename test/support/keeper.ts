@@ -128,8 +128,10 @@ const CATALOGS = [
 
 /** A digest of the catalog: equal before and after if, and only if, nothing was changed in between. */
 export async function catalogState(database: TestDatabase): Promise<Record<string, string | undefined>> {
-  const digests = CATALOGS.map((name) => `(SELECT md5(string_agg(t.xmin || ' ' || t.ctid, ',' ORDER BY t.ctid))
-    FROM ${name} AS t) AS ${name}`);
+  const digests = CATALOGS.map(
+    (name) => `(SELECT md5(string_agg(t.xmin || ' ' || t.ctid, ',' ORDER BY t.ctid))
+    FROM ${name} AS t) AS ${name}`,
+  );
   const [row] = await database.query<Record<string, string | undefined>>(`SELECT ${digests.join(', ')}`);
   return row ?? {};
 }
@@ -149,7 +151,7 @@ export async function describeSchema(database: TestDatabase, schema = 'app'): Pr
             (SELECT json_agg(pg_get_triggerdef(g.oid) ORDER BY g.tgname) FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal) AS triggers,
             (SELECT json_agg(json_build_array(p.policyname, p.permissive, p.roles, p.cmd, p.qual, p.with_check) ORDER BY p.policyname)
              FROM pg_policies p WHERE p.schemaname = $1 AND p.tablename = c.relname) AS policies
-     FROM pg_class c WHERE c.relnamespace = $1::regnamespace ORDER BY c.relname`,
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 ORDER BY c.relname`,
     [schema],
   );
 }

@@ -1,5 +1,5 @@
-import { type MockInstance, vi } from 'vitest';
 import pg from 'pg';
+import { type MockInstance, vi } from 'vitest';
 
 /** A string, an identifier or a block in quotes, or a comment: what may contain a semicolon that ends nothing. */
 const OPAQUE = /'(?:[^']|'')*'|[eE]'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*"|--[^\n]*|\$(\w*)\$[\s\S]*?\$\1\$/y;

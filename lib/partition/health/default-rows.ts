@@ -3,9 +3,13 @@ import { isBounded, type Point } from '../range.ts';
 import { requiredWindow } from '../schedule.ts';
 import { command, finding, iso, type View } from './view.ts';
 
-/** A date is enough to name a stretch for people, and for --from and --to. */
+/** A date is enough to name a stretch for people. */
 const day = (view: View, point: Point): string =>
-  isBounded(point) ? iso(view, point).slice(0, 10) : 'infinity';
+  isBounded(point) ? (iso(view, point).split('T')[0] ?? '') : point < 0n ? '-infinity' : 'infinity';
+
+/** As --from and --to read it. */
+const moment = (view: View, point: Point): string =>
+  iso(view, point).replace(/^(\d{4}-\d\d-\d\d)T00:00:00Z$/, '$1');
 
 /**
  * Rows for which a plain create makes partitions are moved by it. Others lie before the oldest partition or
@@ -18,8 +22,10 @@ function remedyFor(view: View): string {
   if (keys === null) return create;
   const window = requiredWindow(view.schedule, partitions, view.config.premake);
   if (keys.oldest >= window.from && keys.newest < window.to) return create;
-  const after = view.schedule.calendar.containing(isBounded(keys.newest) ? keys.newest : window.to).to;
-  return `${create} --from ${day(view, keys.oldest)} --to ${day(view, after)} (or correct the rows, if their time is a mistake)`;
+  const { calendar } = view.schedule;
+  const { from } = calendar.containing(isBounded(keys.oldest) ? keys.oldest : window.from);
+  const { to } = calendar.containing(isBounded(keys.newest) ? keys.newest : window.to);
+  return `${create} --from ${moment(view, from)} --to ${moment(view, to)} (or correct the rows, if their time is a mistake)`;
 }
 
 export function defaultFindings(view: View): Finding[] {

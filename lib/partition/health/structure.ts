@@ -111,13 +111,15 @@ export function sizeFindings(view: View): Finding[] {
   const findings: Finding[] = [];
   const largest = largestPartition(table);
   if (largest !== null && largest.bytes > OVERSIZED_BYTES) {
-    const shorter = INTERVALS[Math.max(0, INTERVALS.indexOf(config.interval) - 1)];
+    const shorter = INTERVALS[INTERVALS.indexOf(config.interval) - 1];
     findings.push(
       finding(
         'oversized',
         'info',
         `${displayName(largest.schema, largest.name)} holds about ${Math.round(largest.bytes / 2 ** 30)} GiB, more than is comfortable for one partition.`,
-        `Consider interval: '${shorter}' for ${name}; existing partitions stay as they are.`,
+        shorter === undefined
+          ? 'There is no shorter interval; consider keeping less in the table.'
+          : `Consider interval: '${shorter}' for ${name}; existing partitions stay as they are.`,
         { bytes: largest.bytes },
         largest,
       ),

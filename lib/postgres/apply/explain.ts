@@ -2,6 +2,9 @@ import type { ReportError } from '../../contract.ts';
 import { KeeperError } from '../../errors.ts';
 import { codeOf, SQLSTATE } from '../sqlstate.ts';
 
+const REFERENCED =
+  'Rows of another table refer to rows of the default partition, so these cannot be moved: drop the foreign key, run the command again, and add the key again.';
+
 const HINTS: Readonly<Record<string, string>> = {
   [SQLSTATE.insufficientPrivilege]:
     'The role must own the table or be a member of its owner, and the owner needs CREATE and USAGE on the schema; the README lists the exact GRANTs.',
@@ -12,6 +15,8 @@ const HINTS: Readonly<Record<string, string>> = {
   [SQLSTATE.duplicateTable]: 'Somebody else created it meanwhile; run the command again.',
   [SQLSTATE.undefinedTable]: 'Somebody else dropped or renamed it meanwhile; run the command again.',
   [SQLSTATE.changedSincePlan]: 'Somebody else changed it meanwhile; run the command again to plan anew.',
+  [SQLSTATE.restrictViolation]: REFERENCED,
+  [SQLSTATE.foreignKeyViolation]: REFERENCED,
   [SQLSTATE.checkViolation]:
     'Rows of the default partition fall into the new partition; run the command again: they are moved.',
   [SQLSTATE.outOfMemory]:

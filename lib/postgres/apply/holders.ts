@@ -19,7 +19,8 @@ const conflicts = (wanted: LockNeed['mode'], held: string): boolean =>
 /** Needs no privilege; application, age and query of other roles' sessions show only to `pg_read_all_stats`. */
 const HOLDERS = `
   SELECT l.pid, l.virtualtransaction AS transaction, l.relation::int8::float8 AS oid, l.mode,
-         a.application_name AS application, a.usename AS user, a.state, a.query,
+         a.application_name AS application, a.usename AS user, a.state,
+         nullif(a.query, '<insufficient privilege>') AS query,
          extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS age
   FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
   WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY ($1::oid[])

@@ -62,8 +62,9 @@ export function patience(client: pg.Client, budgetMs: number, signal: AbortSigna
 
   const pause = async (milliseconds: number, needs: readonly LockNeed[]): Promise<void> => {
     if (waited + milliseconds > budgetMs) throw outOfTime(needs, [...met.values()], budgetMs);
+    const began = performance.now();
     await sleep(milliseconds, undefined, { signal });
-    waited += milliseconds;
+    waited += performance.now() - began;
   };
 
   /** Old by the server's word or, where a role may not see that, by having been seen before. */

@@ -183,6 +183,9 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
       bytes: sizeOf(row.oid),
       rows: null,
       keys: null,
+      cascadesTo: referencesOf(row.oid).flatMap(({ schema, name, cascades }) =>
+        cascades ? [displayName(schema, name)] : [],
+      ),
       ...indexesOf(row.oid),
     };
   }
@@ -208,7 +211,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
       comment: parent.comment,
       tablespace: parent.tablespace,
       storage: storageOf(newest),
-      accessMethod: newest?.access_method ?? null,
+      accessMethod: parent.access_method ?? newest?.access_method ?? null,
       replicaIdentity: REPLICA_IDENTITIES[parent.replica_identity ?? ''] ?? 'default',
       rowSecurity: parent.row_security === true,
       forceRowSecurity: parent.force_row_security === true,
@@ -252,10 +255,11 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
           own ? 'own partition' : detachedOids.has(oid) ? 'own detached table' : 'other',
         ]),
       ),
-      foreignKeys: foreignKeysOf(parent.oid).map(({ name, oid, schema, referenced, indexed }) => ({
+      foreignKeys: foreignKeysOf(parent.oid).map(({ name, oid, schema, referenced, indexed, lockable }) => ({
         name,
         referenced: { oid, schema, name: referenced },
         indexed,
+        lockable,
       })),
       template: template(
         parent,

@@ -14,6 +14,7 @@ export const PARENTS = `
          pg_get_userbyid(c.relowner) = current_user AS is_owner,
          has_schema_privilege(c.relowner, n.oid, 'CREATE') AND has_schema_privilege(c.relowner, n.oid, 'USAGE') AS may_create,
          d.description AS comment, t.spcname AS tablespace, c.relreplident AS replica_identity,
+         CASE WHEN am.amname <> current_setting('default_table_access_method') THEN am.amname END AS access_method,
          c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
   LEFT JOIN pg_namespace n ON n.nspname = w.schema
@@ -21,6 +22,7 @@ export const PARENTS = `
   LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
   LEFT JOIN pg_tablespace t ON t.oid = c.reltablespace
+  LEFT JOIN pg_am am ON am.oid = c.relam
   LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
   ORDER BY w.ord`;
 
@@ -88,25 +90,33 @@ export const INVALID_INDEXES = `
   WHERE i.inhparent = ANY ($1::oid[]) AND NOT x.indisvalid
   ORDER BY c.relname`;
 
-/** $1 oids of parents: their foreign keys, and whether an index begins with the columns. */
+/**
+ * $1 oids of parents: their foreign keys, whether an index begins with the columns, and whether the owner may lock
+ * the table they refer to.
+ */
 export const FOREIGN_KEYS = `
   SELECT k.conrelid::int8::float8 AS parent, k.conname AS name, r.oid::int8::float8 AS oid, n.nspname AS schema, r.relname AS referenced,
          EXISTS (SELECT 1 FROM pg_index x
                  WHERE x.indrelid = k.conrelid
-                   AND (string_to_array(x.indkey::text, ' ')::int2[])[1:cardinality(k.conkey)] @> k.conkey) AS indexed
-  FROM pg_constraint k JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace n ON n.oid = r.relnamespace
+                   AND (string_to_array(x.indkey::text, ' ')::int2[])[1:cardinality(k.conkey)] @> k.conkey) AS indexed,
+         has_schema_privilege(p.relowner, n.oid, 'USAGE') AND has_table_privilege(p.relowner, r.oid,
+           CASE WHEN current_setting('server_version_num')::int >= 170000 THEN 'UPDATE, DELETE, TRUNCATE, MAINTAIN' ELSE 'UPDATE, DELETE, TRUNCATE' END) AS lockable
+  FROM pg_constraint k JOIN pg_class p ON p.oid = k.conrelid
+  JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace n ON n.oid = r.relnamespace
   WHERE k.contype = 'f' AND k.conrelid = ANY ($1::oid[])
     AND k.conparentid = 0
   ORDER BY k.conname`;
 
 /** $1 oids of parents: foreign keys of other tables that point at a partition, directly or through the parent. */
 export const REFERENCES = `
-  SELECT DISTINCT i.inhrelid::int8::float8 AS partition, n.nspname AS schema, c.relname AS name
+  SELECT i.inhrelid::int8::float8 AS partition, n.nspname AS schema, c.relname AS name,
+         bool_or(k.confdeltype IN ('c', 'n', 'd')) AS cascades
   FROM pg_inherits i
   JOIN pg_constraint k ON k.contype = 'f' AND k.confrelid = i.inhrelid
   JOIN pg_class c ON c.oid = k.conrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE i.inhparent = ANY ($1::oid[])
+  GROUP BY 1, 2, 3
   ORDER BY 2, 3`;
 
 /** $1 what our markers begin with: tables that are attached to nothing and carry one. */

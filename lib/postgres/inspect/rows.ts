@@ -15,6 +15,8 @@ export interface ParentRow {
   readonly may_create: boolean | null;
   readonly comment: string | null;
   readonly tablespace: string | null;
+  /** Null: the server's default. Before PostgreSQL 17 a partitioned table has none. */
+  readonly access_method: string | null;
   readonly replica_identity: string | null;
   readonly row_security: boolean | null;
   readonly force_row_security: boolean | null;
@@ -52,12 +54,15 @@ export interface ForeignKeyRow {
   readonly schema: string;
   readonly referenced: string;
   readonly indexed: boolean;
+  readonly lockable: boolean;
 }
 
 export interface ReferenceRow {
   readonly partition: number;
   readonly schema: string;
   readonly name: string;
+  /** Whether deleting a row of the partition would delete or change rows there. */
+  readonly cascades: boolean;
 }
 
 export interface DetachedRow {

@@ -13,11 +13,12 @@ export interface StatementContext {
 }
 
 /**
- * Writers queue behind a waiting DDL statement, so none waits longer than this. It must also stay well below
- * `deadlock_timeout`: then we give up before the server looks for a victim among the application's sessions.
+ * Writers queue behind a waiting DDL statement, so none waits longer than this. A transaction may wait so four times
+ * in a row, and that must stay well below `deadlock_timeout`: then we give up before the server looks for a victim
+ * among the application's sessions.
  */
 export const lockTimeoutMs = (deadlockTimeoutMs: number): number =>
-  Math.max(1, Math.min(50, Math.floor(deadlockTimeoutMs / 4)));
+  Math.max(1, Math.min(50, Math.floor(deadlockTimeoutMs / 8)));
 
 export const nameOf = (relation: { readonly schema: string; readonly name: string }): string =>
   qualified(relation.schema, relation.name);
@@ -26,10 +27,50 @@ export function lockNeed(relation: Relation, mode: LockNeed['mode']): LockNeed {
   return { oid: relation.oid, relation: displayName(relation.schema, relation.name), mode };
 }
 
+/** Every table that foreign keys refer to, once. */
+const referencedTables = (table: PartitionedTable) => [
+  ...new Map(table.foreignKeys.map((key) => [key.referenced.oid, key])).values(),
+];
+
 /** Locks on every table that foreign keys refer to: attach, detach and drop add or remove triggers there. */
-export function referencedLocks(table: PartitionedTable, mode: LockNeed['mode']): LockNeed[] {
-  const byOid = new Map(table.foreignKeys.map(({ referenced }) => [referenced.oid, referenced]));
-  return [...byOid.values()].map((referenced) => lockNeed(referenced, mode));
+export const referencedLocks = (table: PartitionedTable, mode: LockNeed['mode']): LockNeed[] =>
+  referencedTables(table).map(({ referenced }) => lockNeed(referenced, mode));
+
+/**
+ * Where writers of the table have to wait for us, the tables it refers to are locked before it, in the order in
+ * which transactions write to them: whoever has begun with those then comes to an end, instead of waiting for us
+ * while we wait for him. Only with a privilege on them; see `awaitReferenced`.
+ */
+export const lockReferenced = (table: PartitionedTable): string[] =>
+  referencedTables(table).flatMap(({ referenced, lockable }) =>
+    lockable ? lockTable(referenced, 'SHARE ROW EXCLUSIVE') : [],
+  );
+
+/**
+ * Without that privilege, the statement that follows is the first to lock them, while writers wait for us. One of
+ * them may hold such a table: seen in the catalog, he is no deadlock for the server to solve, but a lock that cannot
+ * be had in time.
+ */
+export function awaitReferenced(table: PartitionedTable): string[] {
+  const others = referencedTables(table).filter(({ lockable }) => !lockable);
+  if (others.length === 0) return [];
+  return [
+    doBlock(`
+BEGIN
+  FOR look IN 1 .. 10 LOOP
+    IF NOT EXISTS (
+      SELECT FROM pg_catalog.pg_locks AS l
+      WHERE l.locktype = 'relation' AND l.granted AND l.relation IN (${others.map(({ referenced }) => referenced.oid).join(', ')})
+        AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+        AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+    ) THEN
+      RETURN;
+    END IF;
+    PERFORM pg_catalog.pg_sleep(0.005);
+  END LOOP;
+  RAISE EXCEPTION USING ERRCODE = '${SQLSTATE.lockNotAvailable}', MESSAGE = 'a table that foreign keys refer to is being written to';
+END`),
+  ];
 }
 
 /** What those locks may be felt by. */

@@ -3,12 +3,15 @@ import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../../par
 import { keyText } from '../../partition/key-type.ts';
 import type { DefaultPartition, Grant, PartitionedTable, Template } from '../../partition/model.ts';
 import type { CreateStep } from '../../partition/plan-create.ts';
+import { SQLSTATE } from '../sqlstate.ts';
 import type { LockNeed, Step } from '../step.ts';
 import { SAVEPOINT } from '../step.ts';
 import {
+  awaitReferenced,
   begin,
   doBlock,
   lockNeed,
+  lockReferenced,
   lockTable,
   nameOf,
   referencedHazard,
@@ -46,11 +49,20 @@ function grantSql(partition: string, { grantee, privilege, grantable, column }: 
   return `GRANT ${what} ON TABLE ${partition} TO ${whom}${grantable ? ' WITH GRANT OPTION' : ''}`;
 }
 
-/** Policies matter for direct access to the partition; through the parent, the parent's apply. */
-function policiesSql(table: PartitionedTable, partition: string): string {
+/** The tokens of an expression as the server prints it; a name keeps the dot that follows it. */
+const TOKENS = `$tokens$'(?:[^']|'')*'|"(?:[^"]|"")*"[.]?|[[:alnum:]_$]+[.]?|.$tokens$`;
+
+/**
+ * Policies matter for direct access to the partition; through the parent, the parent's apply. In a subquery,
+ * columns of the row at hand stand with the parent's name, which becomes the partition's. Should a policy resist
+ * all the same, the partition gets none, and row security lets nobody but the owner in directly.
+ */
+function policiesSql(table: PartitionedTable, name: string): string {
+  const partition = qualified(table.schema, name);
   return doBlock(`
 DECLARE
   policy record;
+  statement text;
 BEGIN
   FOR policy IN
     SELECT p.polname,
@@ -62,9 +74,20 @@ BEGIN
            pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) AS checked
     FROM pg_catalog.pg_policy AS p WHERE p.polrelid = ${table.oid}
   LOOP
-    EXECUTE pg_catalog.format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', policy.polname, ${quoteLiteral(partition)}, policy.permissive, policy.command, policy.roles)
+    statement := pg_catalog.format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', policy.polname, ${quoteLiteral(partition)}, policy.permissive, policy.command, policy.roles)
       || COALESCE(' USING (' || policy.visible || ')', '') || COALESCE(' WITH CHECK (' || policy.checked || ')', '');
+    BEGIN
+      EXECUTE statement;
+    EXCEPTION WHEN undefined_table THEN
+      EXECUTE (
+        SELECT pg_catalog.string_agg(CASE piece.token[1]
+                 WHEN pg_catalog.quote_ident(${quoteLiteral(table.name)}) || '.' THEN pg_catalog.quote_ident(${quoteLiteral(name)}) || '.'
+                 ELSE piece.token[1] END, '' ORDER BY piece.position)
+        FROM pg_catalog.regexp_matches(statement, ${TOKENS}, 'g') WITH ORDINALITY AS piece(token, position));
+    END;
   END LOOP;
+EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name THEN
+  NULL;
 END`);
 }
 
@@ -84,7 +107,7 @@ END`);
 }
 
 /** What neither LIKE nor ATTACH carries over, as far as it can be set before the attach. */
-function carriedOver(table: PartitionedTable, partition: string, template: Template): string[] {
+function carriedOver(partition: string, template: Template): string[] {
   const { replicaIdentity } = template;
   return [
     ...template.statistics.map(
@@ -94,9 +117,6 @@ function carriedOver(table: PartitionedTable, partition: string, template: Templ
     ...(replicaIdentity === 'full' || replicaIdentity === 'nothing'
       ? [`ALTER TABLE ${partition} REPLICA IDENTITY ${replicaIdentity.toUpperCase()}`]
       : []),
-    ...(template.rowSecurity ? [`ALTER TABLE ${partition} ENABLE ROW LEVEL SECURITY`] : []),
-    ...(template.forceRowSecurity ? [`ALTER TABLE ${partition} FORCE ROW LEVEL SECURITY`] : []),
-    ...(template.rowSecurity ? [policiesSql(table, partition)] : []),
     ...template.grants.map((grant) => grantSql(partition, grant)),
     ...(template.comment === null
       ? []
@@ -104,8 +124,19 @@ function carriedOver(table: PartitionedTable, partition: string, template: Templ
   ];
 }
 
+/** Comes after rows have been moved in: where it is forced upon the owner, it could turn them away. */
+function rowSecurity(table: PartitionedTable, name: string, template: Template): string[] {
+  const partition = qualified(table.schema, name);
+  return [
+    ...(template.rowSecurity ? [`ALTER TABLE ${partition} ENABLE ROW LEVEL SECURITY`] : []),
+    ...(template.forceRowSecurity ? [`ALTER TABLE ${partition} FORCE ROW LEVEL SECURITY`] : []),
+    ...(template.rowSecurity ? [policiesSql(table, name)] : []),
+  ];
+}
+
 function attach(table: PartitionedTable, step: CreateStep, partition: string): string[] {
   return [
+    ...rowSecurity(table, step.name, table.template),
     `ALTER TABLE ONLY ${nameOf(table)} ATTACH PARTITION ${partition} ${boundsSql(table.keyType, step.range)}`,
     ...(table.template.replicaIdentity === 'index' ? [replicaIndexSql(table, partition)] : []),
   ];
@@ -146,7 +177,7 @@ export function createStep(
   const partition = qualified(table.schema, step.name);
   const { defaultPartition } = table;
   const moves = defaultPartition !== null && rows > 0;
-  const building = [createTable(table, step.name), ...carriedOver(table, partition, table.template)];
+  const building = [createTable(table, step.name), ...carriedOver(partition, table.template)];
   const attaching = attach(table, step, partition);
   return {
     kind: moves ? 'move-rows' : 'create',
@@ -171,7 +202,13 @@ export function createStep(
           ...building,
           ...(defaultPartition === null
             ? []
-            : [UNDER_LOCK_TIMEOUT, ...lockTable(table, 'SHARE ROW EXCLUSIVE')]),
+            : [
+                UNDER_LOCK_TIMEOUT,
+                ...lockReferenced(table),
+                ...lockTable(table, 'SHARE ROW EXCLUSIVE'),
+                ...lockTable(defaultPartition, 'ACCESS EXCLUSIVE'),
+                ...awaitReferenced(table),
+              ]),
           ...attaching,
           'COMMIT',
         ],
@@ -187,8 +224,51 @@ const inRange = (table: PartitionedTable, step: CreateStep, alias: string): stri
 };
 
 /**
- * Copies while everybody goes on working: only ACCESS SHARE is held on the default partition. Each copied row
- * version is remembered by table, place and writing transaction, which no other version ever shares.
+ * Makes the copy agree with the range as it is now: first takes back the copies of row versions that are gone, then
+ * adds those that are new. A version is remembered by its table, its place and its writing transaction, which no
+ * other version ever shares, together with the place of its copy.
+ */
+function synchronize(
+  table: PartitionedTable,
+  source: DefaultPartition,
+  step: CreateStep,
+  partition: string,
+): string {
+  const columns = table.template.columns.map(quoteIdentifier);
+  return doBlock(`
+#variable_conflict use_column
+DECLARE
+  change record;
+  added tid;
+BEGIN
+  FOR change IN
+    SELECT c.ctid AS entry, c.copy, d.leaf, d.place, d.writer
+    FROM (SELECT d.tableoid AS leaf, d.ctid AS place, d.xmin AS writer
+          FROM ${nameOf(source)} AS d WHERE ${inRange(table, step, 'd')}) AS d
+    FULL JOIN ${COPIED} AS c ON c.place = d.place AND c.writer = d.writer AND c.leaf = d.leaf
+    WHERE c.place IS NULL OR d.place IS NULL
+    ORDER BY c.place IS NULL
+  LOOP
+    IF change.entry IS NOT NULL THEN
+      DELETE FROM ${partition} AS p WHERE p.ctid = change.copy;
+      DELETE FROM ${COPIED} AS c WHERE c.ctid = change.entry;
+    ELSE
+      INSERT INTO ${partition} AS p (${columns.join(', ')})
+      SELECT ${columns.map((column) => `d.${column}`).join(', ')} FROM ${nameOf(source)} AS d
+      WHERE d.ctid = change.place AND d.xmin = change.writer AND d.tableoid = change.leaf
+      RETURNING p.ctid INTO added;
+      IF FOUND THEN
+        INSERT INTO ${COPIED} VALUES (change.leaf, change.place, change.writer, added);
+      END IF;
+    END IF;
+  END LOOP;
+END`);
+}
+
+/**
+ * Copies while everybody goes on working: only ACCESS SHARE is held on the default partition. A second round takes
+ * over what was written during the first, so that little is left for the time under locks; the statistics make the
+ * checks of that time short.
  */
 function copyRows(
   table: PartitionedTable,
@@ -196,47 +276,63 @@ function copyRows(
   step: CreateStep,
   partition: string,
 ): string[] {
-  const columns = table.template.columns.map(quoteIdentifier).join(', ');
   return [
-    'CREATE TEMPORARY TABLE partition_keeper_copied (leaf oid NOT NULL, place tid NOT NULL, writer xid NOT NULL) ON COMMIT DROP',
-    `WITH source AS MATERIALIZED (
-  SELECT d.tableoid AS partition_keeper_leaf, d.ctid AS partition_keeper_place, d.xmin AS partition_keeper_writer, ${columns}
-  FROM ${nameOf(source)} AS d WHERE ${inRange(table, step, 'd')}
-), remembered AS (
-  INSERT INTO ${COPIED} SELECT partition_keeper_leaf, partition_keeper_place, partition_keeper_writer FROM source
-)
-INSERT INTO ${partition} (${columns}) SELECT ${columns} FROM source`,
-    `ANALYZE ${COPIED}`,
+    'CREATE TEMPORARY TABLE partition_keeper_copied (leaf oid NOT NULL, place tid NOT NULL, writer xid NOT NULL, copy tid NOT NULL) ON COMMIT DROP',
+    "SET LOCAL work_mem = '64MB'",
+    synchronize(table, source, step, partition),
+    `ANALYZE ${COPIED}, ${partition}`,
+    synchronize(table, source, step, partition),
   ];
 }
 
-/**
- * The short part, under locks: takes over what was written since the copy and empties the range. If a copied
- * row was changed or deleted meanwhile, which log tables hardly know, the copy is made anew.
- */
+/** The short part, under locks: takes over the last changes and empties the range. */
 function exchangeRows(
   table: PartitionedTable,
   source: DefaultPartition,
   step: CreateStep,
   partition: string,
 ): string[] {
-  const columns = table.template.columns.map(quoteIdentifier).join(', ');
-  const from = nameOf(source);
-  const match = 'c.leaf = d.tableoid AND c.place = d.ctid AND c.writer = d.xmin';
   return [
     UNDER_LOCK_TIMEOUT,
+    ...lockReferenced(table),
     ...lockTable(table, 'SHARE ROW EXCLUSIVE'),
     ...lockTable(source, 'ACCESS EXCLUSIVE'),
-    doBlock(`
-BEGIN
-  IF EXISTS (SELECT FROM ${COPIED} AS c WHERE NOT EXISTS (SELECT FROM ${from} AS d WHERE ${match})) THEN
-    TRUNCATE ${partition};
-    DELETE FROM ${COPIED};
-  END IF;
-  INSERT INTO ${partition} (${columns})
-  SELECT ${columns} FROM ${from} AS d
-  WHERE ${inRange(table, step, 'd')} AND NOT EXISTS (SELECT FROM ${COPIED} AS c WHERE ${match});
-END`),
-    `DELETE FROM ${from} AS d WHERE ${inRange(table, step, 'd')}`,
+    synchronize(table, source, step, partition),
+    deleteMoved(source, inRange(table, step, 'd')),
+    ...awaitReferenced(table),
   ];
+}
+
+/**
+ * Empties the range. The rows stay in the table, so no trigger of the user's is to see a deletion: those are
+ * disabled, which the lock hides from everybody, and get back the mode each of them had. Triggers of foreign keys
+ * stay; where they would do more than object, the plan does not move rows, and neither does this.
+ */
+function deleteMoved(source: DefaultPartition, range: string): string {
+  return doBlock(`
+DECLARE
+  disable text[];
+  restore text[];
+  statement text;
+BEGIN
+  IF EXISTS (
+    SELECT FROM pg_catalog.pg_constraint AS k
+    WHERE k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd')
+      AND k.confrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(${source.oid}))
+  ) THEN
+    RAISE EXCEPTION USING ERRCODE = '${SQLSTATE.changedSincePlan}', MESSAGE = 'a foreign key would change rows that refer to rows of the default partition; nothing is moved';
+  END IF;
+  SELECT pg_catalog.array_agg('ALTER TABLE ONLY ' || t.tgrelid::regclass || ' DISABLE TRIGGER ' || pg_catalog.quote_ident(t.tgname)),
+         pg_catalog.array_agg('ALTER TABLE ONLY ' || t.tgrelid::regclass || ' ENABLE '
+           || CASE t.tgenabled WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' ELSE '' END || 'TRIGGER ' || pg_catalog.quote_ident(t.tgname))
+  INTO disable, restore
+  FROM pg_catalog.pg_trigger AS t
+  WHERE t.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(${source.oid}))
+    AND t.tgtype & 8 <> 0 AND t.tgenabled <> 'D'
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.oid = t.tgconstraint AND k.contype = 'f');
+  FOREACH statement IN ARRAY COALESCE(disable, '{}') LOOP EXECUTE statement; END LOOP;
+  SET CONSTRAINTS ALL IMMEDIATE;
+  DELETE FROM ${nameOf(source)} AS d WHERE ${range};
+  FOREACH statement IN ARRAY COALESCE(restore, '{}') LOOP EXECUTE statement; END LOOP;
+END`);
 }

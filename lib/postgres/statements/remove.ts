@@ -4,9 +4,11 @@ import type { DetachedTable, Partition, PartitionedTable } from '../../partition
 import type { CleanupStep } from '../../partition/plan-cleanup.ts';
 import type { LockNeed, Step } from '../step.ts';
 import {
+  awaitReferenced,
   begin,
   ensure,
   lockNeed,
+  lockReferenced,
   lockTable,
   nameOf,
   referencedHazard,
@@ -72,18 +74,24 @@ const base = (step: CleanupStep) => ({
   reason: step.reason,
 });
 
-function newMarker(table: PartitionedTable, partition: Partition, context: StatementContext): Marker {
-  return (
-    partition.marker ?? {
-      parentOid: table.oid,
-      parent: displayName(table.schema, table.name),
-      bounds: partition.boundsText,
-      detachedAt: context.startedAt,
-      by: context.role,
-      runId: context.runId,
-      comment: partition.comment,
-    }
-  );
+/** The comment the partition has of its own, also where a marker of ours stands in its place. */
+const ownComment = ({ marker, comment }: Partition): string | null =>
+  marker === null ? comment : marker.comment;
+
+const commentSql = (text: string | null): string => (text === null ? 'NULL' : quoteLiteral(text));
+
+/** An unfinished detach keeps its marker. One on a partition that was attached again says nothing any more. */
+function markerOf(table: PartitionedTable, partition: Partition, context: StatementContext): Marker {
+  if (partition.detachPending && partition.marker !== null) return partition.marker;
+  return {
+    parentOid: table.oid,
+    parent: displayName(table.schema, table.name),
+    bounds: partition.boundsText,
+    detachedAt: context.startedAt,
+    by: context.role,
+    runId: context.runId,
+    comment: ownComment(partition),
+  };
 }
 
 const comment = (partition: Partition, marker: Marker): string =>
@@ -160,12 +168,17 @@ function detachConcurrently(
   context: StatementContext,
   thenDrop: boolean,
 ): Step {
-  const marker = newMarker(table, partition, context);
+  const marker = markerOf(table, partition, context);
   return {
     ...base(step),
     kind: 'detach',
     hazards: referencedHazard(table, 'a SHARE ROW EXCLUSIVE lock'),
-    locks: [lockNeed(table, 'ShareUpdateExclusiveLock'), lockNeed(partition, 'ShareUpdateExclusiveLock')],
+    // Once begun it cannot be taken back, only finished; what that will need had better be free.
+    locks: [
+      lockNeed(table, 'ShareUpdateExclusiveLock'),
+      lockNeed(partition, 'ShareUpdateExclusiveLock'),
+      ...referencedLocks(table, 'ShareRowExclusiveLock'),
+    ],
     statements: [
       ...begin(table, context),
       attachedAsPlanned(table, partition, false),
@@ -177,7 +190,7 @@ function detachConcurrently(
     ],
     undo: [
       ...begin(table, context),
-      `COMMENT ON TABLE ${nameOf(partition)} IS ${partition.comment === null ? 'NULL' : quoteLiteral(partition.comment)}`,
+      `COMMENT ON TABLE ${nameOf(partition)} IS ${commentSql(ownComment(partition))}`,
       'COMMIT',
     ],
     fallback: [finalizeDetach(table, partition, step, context, thenDrop)],
@@ -201,10 +214,12 @@ function detachBlocking(
     locks: [...removalLocks(table, partition), ...referencedLocks(table, 'ShareRowExclusiveLock')],
     statements: [
       ...begin(table, context),
+      ...lockReferenced(table),
       ...lockTable(table, 'ACCESS EXCLUSIVE'),
       ...lockTable(partition, 'ACCESS EXCLUSIVE'),
       attachedAsPlanned(table, partition, false),
-      comment(partition, newMarker(table, partition, context)),
+      comment(partition, markerOf(table, partition, context)),
+      ...awaitReferenced(table),
       `ALTER TABLE ${nameOf(table)} DETACH PARTITION ${nameOf(partition)}`,
       'COMMIT',
     ],
@@ -246,7 +261,7 @@ const dropLater = (
   partition: Partition,
   step: CleanupStep,
   context: StatementContext,
-): Step[] => [dropDetached(table, partition, newMarker(table, partition, context), step, context)];
+): Step[] => [dropDetached(table, partition, markerOf(table, partition, context), step, context)];
 
 /** The statements of one planned removal, in order. */
 export function removalSteps(table: PartitionedTable, step: CleanupStep, context: StatementContext): Step[] {
