@@ -108,11 +108,11 @@ function findingText({ severity, finding, message, remedy }: Finding, style: Sty
 }
 
 function healthText(table: TableReport, style: Style): string {
-  const problems =
-    errorLines(table, style) + table.findings.map((finding) => findingText(finding, style)).join('');
-  return problems === ''
-    ? `${style.bold(nameOf(table))}  ${style.green('ok')}\n`
-    : `${style.bold(nameOf(table))}\n${problems}`;
+  // A table that cannot be managed says so in its error; the finding is for programs.
+  const others = table.findings.filter(({ message }) => message !== table.error?.message);
+  const problems = errorLines(table, style) + others.map((finding) => findingText(finding, style)).join('');
+  const name = style.bold(nameOf(table));
+  return problems === '' ? `${name}  ${style.green('ok')}\n` : `${name}\n${problems}`;
 }
 
 function gaugesText(report: Report, style: Style): string {
