@@ -5,7 +5,8 @@ import { loadConfig } from '../config/load.ts';
 import { EXIT, type ExitCode, type Report, type ReportKind } from '../contract.ts';
 import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
-import { selectTables } from '../jobs/options.ts';
+import { type JobOptions, selectTables } from '../jobs/options.ts';
+import { shellWord } from '../partition/identifiers.ts';
 import { connectionSettings, isConnectionConfigured } from '../postgres/connection-options.ts';
 import type { CommonFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 import { progressOf } from './progress.ts';
@@ -25,9 +26,17 @@ async function prepare(invocation: Invocation, job: ReportKind, flags: CommonFla
   return { config, tables: flags.table };
 }
 
-const connectionOf = (invocation: Invocation, flags: CommonFlags) => ({
-  connection: connectionSettings(flags.databaseUrl, invocation.env),
-});
+/** Rather than what libpq would try by default, which is hardly ever the database that is meant. */
+function connectionOf(invocation: Invocation, flags: CommonFlags): Pick<JobOptions, 'connection'> {
+  if (!isConnectionConfigured(flags.databaseUrl, invocation.env)) {
+    throw usageError(
+      'database-not-given',
+      'No database is given.',
+      'Set DATABASE_URL=postgresql://user@host:5432/database, or PGHOST and the other PG* variables, or use --database-url.',
+    );
+  }
+  return { connection: connectionSettings(flags.databaseUrl, invocation.env) };
+}
 
 function checkStretch({ from, to }: WorkFlags): void {
   if (from === undefined || to === undefined || from.epochNanoseconds < to.epochNanoseconds) return;
@@ -46,8 +55,25 @@ function exitCodeOf(report: Report): ExitCode {
   return report.job === 'health' && alarming ? EXIT.findings : EXIT.ok;
 }
 
+/** Remedies are commands to paste: they must find the same config. */
+function withConfigFlag(report: Report, file: string | undefined): Report {
+  if (file === undefined) return report;
+  const complete = (text: string) =>
+    text.replace(/npx partition-keeper (\w+)/g, `npx partition-keeper $1 --config ${shellWord(file)}`);
+  const tables = report.tables.map((table) => ({
+    ...table,
+    findings: table.findings.map((finding) => ({ ...finding, remedy: complete(finding.remedy) })),
+    ...(table.error === undefined ? {} : { error: { ...table.error, hint: complete(table.error.hint) } }),
+  }));
+  return { ...report, tables };
+}
+
 function finish(invocation: Invocation, flags: CommonFlags, report: Report): void {
-  render(report, { format: invocation.format, env: invocation.env, detailed: flags.table !== undefined });
+  render(withConfigFlag(report, flags.config), {
+    format: invocation.format,
+    env: invocation.env,
+    detailed: flags.table !== undefined,
+  });
   invocation.exitCode = exitCodeOf(report);
 }
 

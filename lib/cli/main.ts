@@ -4,7 +4,7 @@ import { KeeperError } from '../errors.ts';
 import { explain } from '../postgres/apply/explain.ts';
 import type { Invocation } from './invocation.ts';
 import { buildProgram } from './program.ts';
-import { renderFailure } from './render/failure.ts';
+import { renderFailure, writeFailedReport } from './render/failure.ts';
 
 /**
  * The command line.
@@ -19,7 +19,7 @@ export async function main(
   const invocation: Invocation = {
     job: 'validate',
     exitCode: EXIT.ok,
-    format: args.includes('json') ? 'json' : 'pretty',
+    format: args.some((arg) => arg === 'json' || arg === '--format=json') ? 'json' : 'pretty',
     env,
     folder,
   };
@@ -32,7 +32,16 @@ export async function main(
     await buildProgram(invocation).parseAsync([...args], { from: 'user' });
     return invocation.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.ok;
+      // It has told people already.
+      writeFailedReport(invocation, {
+        code: 'usage',
+        message: error.message.replace(/^error: /, ''),
+        hint: 'Add --help for the options.',
+      });
+      return EXIT.usage;
+    }
     renderFailure(invocation, explain(error));
     return error instanceof KeeperError ? error.exitCode : EXIT.failed;
   }

@@ -36,10 +36,11 @@ function locate(file: string | undefined, folder: string): string {
 
 async function importDefault(path: string): Promise<unknown> {
   const url = pathToFileURL(path).href;
-  // Node strips types itself from 22.18 on; older ones need a loader.
+  // Node strips types itself from 22.18 on; older ones need a loader. What it compiled is kept nowhere: a cache in
+  // a folder that others can write to would let them decide what is run.
   const module: unknown =
     extname(path) === '.ts' && !features.typescript
-      ? await (await import('jiti')).createJiti(import.meta.url).import(path)
+      ? await (await import('jiti')).createJiti(import.meta.url, { fsCache: false }).import(path)
       : await import(url);
   if (typeof module === 'object' && module !== null && 'default' in module) return module.default;
   throw usageError(

@@ -22,10 +22,19 @@ const amount = (unit: keyof typeof MAX_UNITS) =>
     v.pipe(
       v.number(`${unit} must be a number`),
       v.integer(`${unit} must be a whole number`),
-      v.minValue(1, `${unit} must be at least 1; leave the field out to keep data for ever`),
+      v.minValue(1, `${unit} must be at least 1`),
       v.maxValue(MAX_UNITS[unit], `${unit} must be at most ${MAX_UNITS[unit]}`),
     ),
   );
+
+/** Valibot tells of the first unknown key of an object only. */
+function unknownText(what: string, issue: v.StrictObjectIssue, known: readonly string[]): string {
+  const input: unknown = issue.path?.[0]?.input;
+  const unknown = Object.keys(Object(input)).filter((key) => !known.includes(key));
+  const others =
+    unknown.length > 1 ? `, as ${unknown.length > 2 ? 'are' : 'is'} ${unknown.slice(1).join(', ')}` : '';
+  return `unknown ${what}${others}; known are ${known.join(', ')}`;
+}
 
 const span = v.pipe(
   v.strictObject(
@@ -38,7 +47,7 @@ const span = v.pipe(
     },
     (issue) =>
       issue.expected === 'never'
-        ? `unknown unit; known are years, months, weeks, days, hours`
+        ? unknownText('unit', issue, Object.keys(MAX_UNITS))
         : `must name its unit, as in { days: 90 } or { years: 7 }, not ${issue.received}`,
   ),
   v.check(
@@ -67,7 +76,7 @@ const timeZone = v.pipe(
 
 const unknownKey = (known: readonly string[]) => (issue: v.StrictObjectIssue) =>
   issue.expected === 'never'
-    ? `unknown key; known are ${known.join(', ')}`
+    ? unknownText('key', issue, known)
     : issue.received === 'undefined'
       ? 'is required'
       : `must be an object, not ${issue.received}`;

@@ -40,7 +40,6 @@ const HOPELESS: ReadonlySet<string> = new Set([
   'lock-not-available',
   'connection-lost',
   'stopped',
-  SQLSTATE.insufficientPrivilege,
   SQLSTATE.readOnly,
   SQLSTATE.diskFull,
   SQLSTATE.adminShutdown,

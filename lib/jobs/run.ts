@@ -42,7 +42,7 @@ function withGauges(run: Run, reports: readonly TableReport[], after: readonly I
 const SKIPPED: ReportError = {
   code: 'skipped',
   message: 'Another run of Partition Keeper is working on this table.',
-  hint: 'Nothing to do: the other run does the work. If it hangs, look for application_name partition-keeper in pg_stat_activity.',
+  hint: "Run the command again when the other run is over. If it hangs: SELECT pid, state, query FROM pg_stat_activity WHERE application_name LIKE 'partition-keeper/%';",
 };
 
 /**

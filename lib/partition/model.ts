@@ -70,6 +70,8 @@ export interface Grant {
 /** What a new partition must get besides what `CREATE TABLE .. (LIKE ..)` and ATTACH bring. */
 export interface Template {
   readonly grants: readonly Grant[];
+  /** Whom the server grants something on any new table of the owner; null: PUBLIC. Absent: nobody. */
+  readonly defaultGrantees?: readonly (string | null)[];
   readonly comment: string | null;
   readonly tablespace: string | null;
   /** `name=value`, taken from the newest partition: a partitioned table has none of its own. */

@@ -190,7 +190,7 @@ function guard(
     return {
       code: 'future-now',
       message: `Nothing of ${name} is removed: the run is asked to take ${now.toString()} for now, which is in the future.`,
-      hint: approve('Look at the plan'),
+      hint: 'To see what a cleanup at that time would do, add --approve to this very command: a dry run removes nothing.',
     };
   }
   const share = fresh / table.partitions.length;

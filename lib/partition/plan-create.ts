@@ -144,6 +144,6 @@ function tooMany(table: PartitionedTable, gaps: readonly Gap[]): ReportError {
   return {
     code: 'too-many-creations',
     message: `More than ${MAX_CREATIONS} partitions of ${displayName(table.schema, table.name)} are missing, the first for ${first}. That is more likely a partition dated by mistake than a wish.`,
-    hint: 'Look at the oldest partitions with `npx partition-keeper status`; narrow the run with --from, or repeat it with --approve.',
+    hint: 'Look at the oldest partitions with `npx partition-keeper status`; narrow the run with --from and --to, or repeat it with --approve.',
   };
 }

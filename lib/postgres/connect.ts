@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { KeeperError } from '../errors.ts';
+import { quoteIdentifier } from '../partition/identifiers.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 import { codeOf, SQLSTATE } from './sqlstate.ts';
 import { serverOffersTls, tlsOptions } from './tls.ts';
@@ -43,7 +44,7 @@ function diagnose(code: string | undefined, settings: ConnectionSettings, reason
       return {
         code,
         message: `The server ${server} refused the password of role ${user}.`,
-        hint: 'Check PGPASSWORD, the passfile, the database URL or the secret; passwords may have been rotated.',
+        hint: 'Check that the role exists, and its password in PGPASSWORD, the passfile, the database URL or the secret; passwords may have been rotated.',
       };
     case SQLSTATE.invalidAuthorization:
       return {
@@ -56,6 +57,12 @@ function diagnose(code: string | undefined, settings: ConnectionSettings, reason
         code,
         message: `The server ${server} has no database ${database}.`,
         hint: 'Correct the last part of the database URL, or PGDATABASE.',
+      };
+    case SQLSTATE.insufficientPrivilege:
+      return {
+        code,
+        message: `Role ${user} may not connect to database ${database} of the server ${server}: ${reason}`,
+        hint: `GRANT CONNECT ON DATABASE ${quoteIdentifier(database)} TO ${quoteIdentifier(user)};`,
       };
     case SQLSTATE.tooManyConnections:
       return {
@@ -119,6 +126,10 @@ function tlsRefused(settings: ConnectionSettings): KeeperError {
   });
 }
 
+/** The driver gives no code when the time for connecting is over. */
+const connectionCodeOf = (error: unknown): string | undefined =>
+  codeOf(error) ?? (error instanceof Error && error.message === 'timeout expired' ? 'ETIMEDOUT' : undefined);
+
 /** AggregateError, which Node throws when several addresses fail, has its words in its parts. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
@@ -155,10 +166,14 @@ export async function connect(settings: ConnectionSettings, applicationName: str
     // A connection that breaks between two queries must not end the process: the next query will say so.
     client.on('error', () => undefined);
     client.on('end', () => ended.add(client));
-    await client.connect();
+    await client.connect().catch((error: unknown) => {
+      // Else a server that waits for the password would wait on, and this process with it.
+      client.end().catch(() => undefined);
+      throw error;
+    });
     return client;
   } catch (error) {
     if (error instanceof KeeperError) throw error;
-    throw new KeeperError({ ...diagnose(codeOf(error), settings, reasonOf(error)), cause: error });
+    throw new KeeperError({ ...diagnose(connectionCodeOf(error), settings, reasonOf(error)), cause: error });
   }
 }

@@ -38,7 +38,10 @@ export interface Step {
   readonly statements: readonly string[];
   /** Takes back what the step committed before it failed. */
   readonly undo?: readonly string[];
-  /** What to do instead when the parent is never free: steps that need no lock on it that readers would feel. */
+  /**
+   * What to do instead when the parent is never free: steps that need no lock on it that readers would feel. Or, when
+   * the default partition turns out to hold rows of a new partition: the step that moves them.
+   */
   readonly fallback?: readonly Step[];
 }
 

@@ -84,6 +84,21 @@ describe('a new partition has', () => {
     expect(await classOf(partition)).toMatchObject({ owner: owner.name });
   });
 
+  test('no privilege that its table does not have, whatever new tables get by default', async () => {
+    const role = await database.createRole();
+    await database.query(`
+      GRANT USAGE, CREATE ON SCHEMA app TO ${role.name};
+      ALTER DEFAULT PRIVILEGES FOR ROLE ${role.name} GRANT SELECT ON TABLES TO PUBLIC;
+      ALTER DEFAULT PRIVILEGES FOR ROLE ${role.name} IN SCHEMA app GRANT INSERT, DELETE ON TABLES TO ${reader.name};
+      CREATE TABLE app.discreet (at timestamptz) PARTITION BY RANGE (at);
+      ALTER TABLE app.discreet OWNER TO ${role.name};
+      GRANT INSERT ON app.discreet TO ${reader.name}`);
+    done(await keeper(role, { table: 'discreet' }).create({ now: NOW }));
+    expect(await grantsOf('app.discreet_2026_12')).toEqual([
+      { column: null, grantee: reader.name, privilege: 'INSERT', grantable: false },
+    ]);
+  });
+
   test('the owner of its table when a role that is merely a member, and inherits nothing, creates it', async () => {
     const member = await database.createRole({ inherit: false });
     await database.query(`GRANT ${owner.name} TO ${member.name}; GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name};
@@ -362,6 +377,27 @@ describe('a new partition has', () => {
     await database.query(`DROP TABLE ${partition.replace('_2026_12', '')}`);
     await database.query(`DROP TABLESPACE "${name}"`);
     if (folder !== '') await database.query(`COPY (SELECT 1) TO PROGRAM 'rmdir "${folder}" && cat'`);
+  });
+
+  test('all that, even if its table is a partition of another', async () => {
+    await database.query(`
+      CREATE TABLE app.regions (region text, id int GENERATED ALWAYS AS IDENTITY, user_id int REFERENCES app.users, at timestamptz NOT NULL)
+        PARTITION BY LIST (region);
+      CREATE INDEX ON app.regions (id);
+      CREATE TABLE app.elsewhere PARTITION OF app.regions DEFAULT;
+      CREATE TABLE app.europe PARTITION OF app.regions FOR VALUES IN ('europe') PARTITION BY RANGE (at)`);
+    const report = await keeper(database, { table: 'europe' }).create({ now: NOW });
+    expect(done(report)).toHaveLength(4);
+    expect(tableOf(report).steps[0]?.hazards).toEqual([
+      'a SHARE ROW EXCLUSIVE lock on app.users for a moment',
+    ]);
+    await database.query("INSERT INTO app.regions (region, at) VALUES ('europe', '2026-12-24')");
+    expect(await database.query('SELECT region, id FROM app.europe_2026_12')).toEqual([
+      { region: 'europe', id: 1 },
+    ]);
+    expect(findingsOf(await keeper(database, { table: 'europe' }).health({ now: NOW }))).toEqual([
+      'foreign-key',
+    ]);
   });
 
   // Before PostgreSQL 17, a partitioned table could not have an exclusion constraint.

@@ -14,6 +14,7 @@ import {
   tableOf,
 } from '../support/keeper.ts';
 import { recordStatements, splitStatements, transactionsOf } from '../support/statements.ts';
+import { uuid7 } from '../support/uuid.ts';
 
 const NOW = at('2026-11-22T13:00:00Z');
 
@@ -197,6 +198,7 @@ describe('after the scheduler was down', () => {
       '2026_10',
     ]);
     expect(done(await create({ now: NOW }))).toEqual([]);
+    expect(done(await create({ now: NOW, from: at('2024-01-01T00:00:00Z') }))).toEqual([]);
   });
 
   test('a hole is filled and does not stop retention', async () => {
@@ -319,6 +321,23 @@ describe('the calendar', () => {
     await keeper(database, { interval, premake: 1 }).create({ now: at(now) });
     expect(await partitionsOf(database)).toEqual(partitions);
   });
+});
+
+test('bounds in the midst of a millisecond, as somebody may have made them of a UUID, are kept clear of', async () => {
+  await using database = await createTestDatabase();
+  const first = uuid7(at('2026-12-10T12:00:00.123Z'), 'last');
+  const last = uuid7(at('2026-12-20T12:00:00.123Z'), 'last');
+  await database.query(`
+    CREATE SCHEMA app;
+    CREATE TABLE app.events (at uuid) PARTITION BY RANGE (at);
+    CREATE TABLE app.events_odd PARTITION OF app.events FOR VALUES FROM ('${first}') TO ('${last}')`);
+  const { create } = keeper(database, { premake: 1 });
+  expect(stepsOf(await create({ now: NOW })).map(({ from, to }) => `${from} .. ${to}`)).toEqual([
+    '2026-11-01T00:00:00Z .. 2026-12-01T00:00:00Z',
+    '2026-12-01T00:00:00Z .. 2026-12-10T12:00:00.123Z',
+    '2026-12-20T12:00:00.124Z .. 2027-01-01T00:00:00Z',
+  ]);
+  expect(done(await create({ now: NOW }))).toEqual([]);
 });
 
 describe('a name', () => {

@@ -211,11 +211,11 @@ describe('a default partition', () => {
         'UPDATE app.events SET id = id + 100 WHERE id IN (1, 10); DELETE FROM app.events WHERE id = 11',
       );
       const run = keeper(database).create({ now: NOW });
-      // It has made its copy, and now looks again and again whether the writer is gone.
+      // It has made its copy, has seen the writer, and looks again and again whether he is gone.
       await waitUntil(
         async () => {
           const rows = await database.query(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/create' AND query LIKE '%FROM pg_locks l%'",
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/create' AND query LIKE '%FROM pg_locks l%' AND state <> 'active'",
           );
           return rows.length === 1;
         },
@@ -256,6 +256,30 @@ describe('a default partition', () => {
       events_2026_12: 24,
       events_default: 6,
     });
+  });
+
+  test('is counted and emptied by a role that inherits nothing from the owner, and counted by no stranger', async () => {
+    await using database = await databaseWith('id int, at timestamptz', ROWS);
+    const owner = await database.createRole();
+    const member = await database.createRole({ inherit: false });
+    const stranger = await database.createRole();
+    await database.query(`
+      GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name};
+      GRANT TEMPORARY ON DATABASE ${database.name} TO ${owner.name};
+      GRANT ${owner.name} TO ${member.name};
+      ALTER TABLE app.events OWNER TO ${owner.name};
+      ALTER TABLE app.events_default OWNER TO ${owner.name}`);
+    const rowsSeenBy = async (role: { readonly url: string }) =>
+      tableOf(await keeper(role).health({ now: NOW })).gauges?.defaultRows;
+    expect(await rowsSeenBy(member)).toBe(60);
+    expect(await rowsSeenBy(stranger)).toBeNull();
+    expect(done(await keeper(member).create({ now: NOW }))).toHaveLength(4);
+    expect(await rowsSeenBy(member)).toBe(6);
+    expect(
+      await database.query(
+        "SELECT pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relname = 'events_2026_11'",
+      ),
+    ).toEqual([{ owner: owner.name }]);
   });
 });
 

@@ -23,13 +23,13 @@ async function blocker(database: TestDatabase): Promise<pg.Client> {
   return client;
 }
 
-/** Waits until a run of the job looks for holders of the locks it needs; its process id. */
+/** Waits until a run of the job has looked for holders of the locks it needs, and so found some; its process id. */
 async function waitingRun(database: TestDatabase, job = 'create'): Promise<number> {
   let pid: number | undefined;
   await waitUntil(
     async () => {
       const rows = await database.query<{ pid: number }>(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1 AND query LIKE '%FROM pg_locks l%'",
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1 AND query LIKE '%FROM pg_locks l%' AND state <> 'active'",
         [`partition-keeper/${job}`],
       );
       pid = rows[0]?.pid;

@@ -11,6 +11,7 @@ import {
   hold,
   logWriter,
   partitionName,
+  passGrace,
   reader,
   startTraffic,
   type TimedStatement,
@@ -63,17 +64,6 @@ const scenarios: readonly Scenario[] = [
     left: [-1, 0, 1],
   },
 ];
-
-/** Makes a detach look as if it had been done long ago. */
-async function passGrace(database: AuditDatabase, table: string): Promise<void> {
-  const [row] = await database.query<{ comment: string }>(
-    "SELECT obj_description($1::regclass, 'pg_class') AS comment",
-    [table],
-  );
-  const aged = (row?.comment ?? '').replace(/(?<="detachedAt":")[^"]*/, '2020-01-01T00:00:00Z');
-  expect(aged).toContain('2020-01-01');
-  await database.query(`COMMENT ON TABLE ${table} IS '${aged.replaceAll("'", "''")}'`);
-}
 
 interface Outcome {
   readonly report: Report;

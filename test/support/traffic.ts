@@ -78,6 +78,17 @@ export async function createLeastPrivilege(
   return { keeper, owner };
 }
 
+/** Makes a detach look as if it had been done long ago. */
+export async function passGrace(database: TestDatabase, table: string): Promise<void> {
+  const [row] = await database.query<{ comment: string }>(
+    "SELECT obj_description($1::regclass, 'pg_class') AS comment",
+    [table],
+  );
+  const aged = (row?.comment ?? '').replace(/(?<="detachedAt":")[^"]*/, '2020-01-01T00:00:00Z');
+  if (!aged.includes('2020-01-01')) throw new Error(`${table} is not marked as detached: ${row?.comment}`);
+  await database.query(`COMMENT ON TABLE ${table} IS '${aged.replaceAll("'", "''")}'`);
+}
+
 /** A statement of the application, and how long it took. */
 export interface TimedStatement {
   readonly client: string;

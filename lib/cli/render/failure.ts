@@ -22,9 +22,14 @@ function failedReport(job: ReportKind, error: ReportError): Report {
   };
 }
 
+/** Where the output is JSON, a failure is one report too. */
+export function writeFailedReport(invocation: Invocation, error: ReportError): void {
+  if (invocation.format === 'json')
+    process.stdout.write(`${JSON.stringify(failedReport(invocation.job, error), null, 2)}\n`);
+}
+
 export function renderFailure(invocation: Invocation, error: ReportError): void {
   const style = styleFor(process.stderr, invocation.env);
   process.stderr.write(`${style.red('error')}: ${error.message}\n${style.dim(' hint')}: ${error.hint}\n`);
-  if (invocation.format === 'json')
-    process.stdout.write(`${JSON.stringify(failedReport(invocation.job, error), null, 2)}\n`);
+  writeFailedReport(invocation, error);
 }

@@ -3,17 +3,15 @@ import { isBounded, type Point } from '../range.ts';
 import { requiredWindow } from '../schedule.ts';
 import { command, finding, iso, type View } from './view.ts';
 
-/** A date is enough to name a stretch for people. */
-const day = (view: View, point: Point): string =>
-  isBounded(point) ? (iso(view, point).split('T')[0] ?? '') : point < 0n ? '-infinity' : 'infinity';
-
-/** As --from and --to read it. */
-const moment = (view: View, point: Point): string =>
-  iso(view, point).replace(/^(\d{4}-\d\d-\d\d)T00:00:00Z$/, '$1');
+/** A date is enough to name a stretch for people, and for --from and --to. */
+function day(view: View, point: Point): string {
+  if (isBounded(point)) return iso(view, point).slice(0, 10);
+  return point < 0n ? '-infinity' : 'infinity';
+}
 
 /**
  * Rows for which a plain create makes partitions are moved by it. Others lie before the oldest partition or
- * beyond the look-ahead: real ones need a stretch of partitions, those dated by mistake need correcting.
+ * beyond the look-ahead: real ones need a stretch of partitions. No partition is made for those past retention.
  */
 function remedyFor(view: View): string {
   const { defaultPartition, partitions } = view.table;
@@ -22,10 +20,15 @@ function remedyFor(view: View): string {
   if (keys === null) return create;
   const window = requiredWindow(view.schedule, partitions, view.config.premake);
   if (keys.oldest >= window.from && keys.newest < window.to) return create;
-  const { calendar } = view.schedule;
-  const { from } = calendar.containing(isBounded(keys.oldest) ? keys.oldest : window.from);
-  const { to } = calendar.containing(isBounded(keys.newest) ? keys.newest : window.to);
-  return `${create} --from ${moment(view, from)} --to ${moment(view, to)} (or correct the rows, if their time is a mistake)`;
+  const { cutoff } = view.schedule;
+  if (cutoff !== null && keys.newest < view.schedule.pointOf(cutoff)) {
+    return 'All of them are past retention, so no partition is made for them: DELETE them from the default partition.';
+  }
+  if (!isBounded(keys.oldest) || !isBounded(keys.newest)) {
+    return 'Correct or DELETE the rows dated infinity, for which there can be no partition; then run create.';
+  }
+  const after = view.schedule.calendar.containing(keys.newest).to;
+  return `${create} --from ${day(view, keys.oldest)} --to ${day(view, after)} (or correct the rows, if their time is a mistake)`;
 }
 
 export function defaultFindings(view: View): Finding[] {

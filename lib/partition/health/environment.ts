@@ -32,8 +32,8 @@ export function environmentFindings(view: View): Finding[] {
       finding(
         'permission',
         'critical',
-        `The owner of ${name} may not create tables in schema ${table.schema}: no partition can be created.`,
-        `GRANT CREATE ON SCHEMA ${displayIdentifier(table.schema)} TO ${displayIdentifier(table.owner)};`,
+        `The owner of ${name} may not use schema ${table.schema} or create tables in it: no partition can be created.`,
+        `GRANT USAGE, CREATE ON SCHEMA ${displayIdentifier(table.schema)} TO ${displayIdentifier(table.owner)};`,
         { owner: table.owner },
       ),
     );

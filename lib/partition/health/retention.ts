@@ -9,7 +9,10 @@ export function overdue(view: View): Partition[] {
   const { table, config, schedule } = view;
   const newest = table.partitions.at(-1);
   return table.partitions.filter(
-    (partition) => partition !== newest && schedule.expired(partition.range, config.overdueAfter),
+    (partition) =>
+      partition !== newest &&
+      partition.referencedBy.length === 0 &&
+      schedule.expired(partition.range, config.overdueAfter),
   );
 }
 

@@ -2,9 +2,10 @@ import { performance } from 'node:perf_hooks';
 import type pg from 'pg';
 import type { Blocker, ReportError, StepStatus } from '../../contract.ts';
 import { isGone } from '../connect.ts';
-import { codeOf, isLockFailure } from '../sqlstate.ts';
+import { codeOf, isLockFailure, SQLSTATE } from '../sqlstate.ts';
 import { SAVEPOINT, type Step } from '../step.ts';
 import { explain } from './explain.ts';
+import { readSnapshots } from './holders.ts';
 import { type Patience, patience } from './patience.ts';
 
 /** What became of one step. */
@@ -34,9 +35,12 @@ const CONNECTION_LOST: ReportError = {
   hint: 'Run the command again: it continues with what is left.',
 };
 
-/** Ends whatever the step left open: a transaction, and settings of the session it needed outside of one. */
+/** Takes back what a step outside a transaction set for the session. */
+const RESET = "RESET ROLE; SET lock_timeout = '2s'";
+
+/** Ends whatever a failed step left open. */
 async function leaveClean(client: pg.Client): Promise<void> {
-  await client.query("ROLLBACK; RESET ROLE; SET lock_timeout = '2s'");
+  await client.query(`ROLLBACK; ${RESET}`);
 }
 
 /** Runs the statements until they are through, retrying what only failed for want of a lock. */
@@ -94,7 +98,8 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
   const { client, signal } = context;
   // A drop that has another way keeps half of its time for that.
   const share = step.kind === 'drop' && step.fallback !== undefined ? 0.5 : 1;
-  const patient = patience(client, context.budgetMs * share, signal);
+  const snapshots = step.kind === 'finalize-detach' ? () => readSnapshots(client) : undefined;
+  const patient = patience(client, context.budgetMs * share, signal, snapshots);
   const began = performance.now();
   let attempts = 0;
   const outcome = (status: StepStatus, error?: ReportError): StepOutcome => ({
@@ -109,7 +114,7 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
   try {
     signal.throwIfAborted();
     await runStatements(client, step, patient, () => attempts++);
-    await leaveClean(client);
+    await client.query(RESET);
     return outcome('done');
   } catch (error) {
     const explained = isGone(client) && codeOf(error) === undefined ? CONNECTION_LOST : explain(error);
@@ -122,6 +127,7 @@ const wantsFallback = async (outcome: StepOutcome, context: ApplyContext): Promi
   const { step, status, error } = outcome;
   if (step.fallback === undefined) return false;
   if (step.kind === 'detach') return status === 'done' && (await detachIsPending(context.client, step));
+  if (step.kind === 'create') return status === 'failed' && error?.code === SQLSTATE.checkViolation;
   return status === 'failed' && error?.code === 'lock-not-available';
 };
 

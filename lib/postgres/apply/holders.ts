@@ -46,24 +46,39 @@ export interface Holder extends Blocker {
 
 const orNull = (text: string | null): string | null => (text === null || text === '' ? null : text);
 
+const holder = (row: Omit<HolderRow, 'oid'>, relation: string): Holder => ({
+  pid: row.pid ?? 0,
+  transaction: row.transaction,
+  application: orNull(row.application),
+  user: row.user,
+  state: row.state,
+  ageSeconds: row.age === null ? null : Math.round(row.age * 10) / 10,
+  query: orNull(row.query),
+  relation,
+  lockMode: row.mode,
+});
+
+/** FINALIZE waits for every snapshot in the database that is older than its own. */
+const SNAPSHOTS = `
+  SELECT a.pid, 'snapshot of ' || a.pid AS transaction, current_database() AS relation, 'snapshot' AS mode,
+         a.application_name AS application, a.usename AS user, a.state,
+         nullif(a.query, '<insufficient privilege>') AS query,
+         extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS age
+  FROM pg_stat_activity a
+  WHERE a.datname = current_database() AND a.backend_xmin IS NOT NULL AND a.backend_type = 'client backend'
+    AND a.pid <> pg_backend_pid() AND coalesce(a.xact_start < clock_timestamp() - interval '50 ms', true)`;
+
+/** Who has an old snapshot and so may be in the way of a FINALIZE, though not by a lock. */
+export async function readSnapshots(client: pg.Client): Promise<Holder[]> {
+  const { rows } = await client.query<Omit<HolderRow, 'oid'> & { readonly relation: string }>(SNAPSHOTS);
+  return rows.map((row) => holder(row, row.relation));
+}
+
 /** Who holds, right now, a lock that one of the needs would have to wait for. */
 export async function readHolders(client: pg.Client, needs: readonly LockNeed[]): Promise<Holder[]> {
   const { rows } = await client.query<HolderRow>(HOLDERS, [needs.map(({ oid }) => oid)]);
   return rows.flatMap((row) => {
     const need = needs.find(({ oid, mode }) => oid === row.oid && conflicts(mode, row.mode));
-    if (need === undefined) return [];
-    return [
-      {
-        pid: row.pid ?? 0,
-        transaction: row.transaction,
-        application: orNull(row.application),
-        user: row.user,
-        state: row.state,
-        ageSeconds: row.age === null ? null : Math.round(row.age * 10) / 10,
-        query: orNull(row.query),
-        relation: need.relation,
-        lockMode: row.mode,
-      },
-    ];
+    return need === undefined ? [] : [holder(row, need.relation)];
   });
 }

@@ -49,8 +49,14 @@ function outOfTime(needs: readonly LockNeed[], blockers: readonly Blocker[], bud
 /**
  * @param budgetMs how long all waiting together may take
  * @param signal ends the waiting early
+ * @param othersInTheWay who may have been in the way of an attempt besides those who hold locks
  */
-export function patience(client: pg.Client, budgetMs: number, signal: AbortSignal): Patience {
+export function patience(
+  client: pg.Client,
+  budgetMs: number,
+  signal: AbortSignal,
+  othersInTheWay: () => Promise<Holder[]> = async () => [],
+): Patience {
   const firstSeen = new Map<string, number>();
   const met = new Map<string, Blocker>();
   let waited = 0;
@@ -92,6 +98,7 @@ export function patience(client: pg.Client, budgetMs: number, signal: AbortSigna
     async backOff(needs, attemptMs) {
       waited += attemptMs;
       note(await readHolders(client, needs));
+      note(await othersInTheWay());
       // Jitter keeps two runs from meeting again and again.
       await pause(backoff * (0.5 + Math.random()), needs);
       backoff = Math.min(backoff * BACKOFF_FACTOR, LONGEST_BACKOFF_MS);

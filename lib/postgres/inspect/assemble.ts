@@ -208,6 +208,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
     const columns = columnsOf(parent.oid);
     return {
       grants: grantsOf(parent.oid),
+      defaultGrantees: parent.default_grantees,
       comment: parent.comment,
       tablespace: parent.tablespace,
       storage: storageOf(newest),

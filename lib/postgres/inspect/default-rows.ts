@@ -28,8 +28,13 @@ function countSql(table: WithDefault, position: number): string {
 }
 
 /** Counts under a short lock timeout; undefined when a lock or a missing privilege stands in the way. */
-async function count(client: pg.Client, tables: readonly WithDefault[]): Promise<CountRow[] | undefined> {
-  await client.query("BEGIN READ ONLY; SET LOCAL lock_timeout = '50ms'");
+async function count(
+  client: pg.Client,
+  tables: readonly WithDefault[],
+  role?: string,
+): Promise<CountRow[] | undefined> {
+  const asRole = role === undefined ? '' : `; SET LOCAL ROLE ${quoteIdentifier(role)}`;
+  await client.query(`BEGIN READ ONLY; SET LOCAL lock_timeout = '50ms'${asRole}`);
   try {
     const { rows } = await client.query<CountRow>(tables.map(countSql).join(' UNION ALL '));
     await client.query('COMMIT');
@@ -49,6 +54,10 @@ function withCount(table: WithDefault, found: CountRow | undefined): WithDefault
   return { ...table, defaultPartition: { ...table.defaultPartition, rows: found?.rows ?? null, keys } };
 }
 
+/** The owner may count where the executing role, which may become the owner, has no privilege of its own. */
+const countAsOwner = (client: pg.Client, table: WithDefault): Promise<CountRow[] | undefined> =>
+  count(client, [table], table.isOwner || !table.mayManage ? undefined : table.owner);
+
 /** One query for all default partitions; only if one of them resists, one each. */
 export async function countDefaultRows(
   client: pg.Client,
@@ -61,7 +70,7 @@ export async function countDefaultRows(
   const together = await count(client, tables);
   const counted = new Map<number, PartitionedTable>();
   for (const [index, table] of tables.entries()) {
-    const found = together === undefined ? (await count(client, [table]))?.[0] : together[index];
+    const found = together === undefined ? (await countAsOwner(client, table))?.[0] : together[index];
     counted.set(table.oid, withCount(table, found));
   }
   return inspected.map((entry) =>

@@ -15,7 +15,11 @@ export const PARENTS = `
          has_schema_privilege(c.relowner, n.oid, 'CREATE') AND has_schema_privilege(c.relowner, n.oid, 'USAGE') AS may_create,
          d.description AS comment, t.spcname AS tablespace, c.relreplident AS replica_identity,
          CASE WHEN am.amname <> current_setting('default_table_access_method') THEN am.amname END AS access_method,
-         c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security
+         c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
+         ARRAY(SELECT DISTINCT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee)::text END
+               FROM pg_default_acl d, aclexplode(d.defaclacl) a
+               WHERE d.defaclrole = c.relowner AND d.defaclobjtype = 'r' AND d.defaclnamespace IN (0, n.oid)
+                 AND a.grantee <> c.relowner) AS default_grantees
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
   LEFT JOIN pg_namespace n ON n.nspname = w.schema
   LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name AND c.relkind NOT IN ('i', 'I', 't', 'S')
@@ -92,7 +96,7 @@ export const INVALID_INDEXES = `
 
 /**
  * $1 oids of parents: their foreign keys, whether an index begins with the columns, and whether the owner may lock
- * the table they refer to.
+ * the table they refer to. A key that refers to a partitioned table has a row for each partition of that besides.
  */
 export const FOREIGN_KEYS = `
   SELECT k.conrelid::int8::float8 AS parent, k.conname AS name, r.oid::int8::float8 AS oid, n.nspname AS schema, r.relname AS referenced,
@@ -104,7 +108,7 @@ export const FOREIGN_KEYS = `
   FROM pg_constraint k JOIN pg_class p ON p.oid = k.conrelid
   JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace n ON n.oid = r.relnamespace
   WHERE k.contype = 'f' AND k.conrelid = ANY ($1::oid[])
-    AND k.conparentid = 0
+    AND NOT EXISTS (SELECT 1 FROM pg_constraint whole WHERE whole.oid = k.conparentid AND whole.conrelid = k.conrelid)
   ORDER BY k.conname`;
 
 /** $1 oids of parents: foreign keys of other tables that point at a partition, directly or through the parent. */

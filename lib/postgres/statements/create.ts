@@ -43,10 +43,12 @@ function createTable(table: PartitionedTable, name: string): string {
   ].join('');
 }
 
+const granteeSql = (grantee: string | null): string =>
+  grantee === null ? 'PUBLIC' : quoteIdentifier(grantee);
+
 function grantSql(partition: string, { grantee, privilege, grantable, column }: Grant): string {
   const what = column === null ? privilege : `${privilege} (${quoteIdentifier(column)})`;
-  const whom = grantee === null ? 'PUBLIC' : quoteIdentifier(grantee);
-  return `GRANT ${what} ON TABLE ${partition} TO ${whom}${grantable ? ' WITH GRANT OPTION' : ''}`;
+  return `GRANT ${what} ON TABLE ${partition} TO ${granteeSql(grantee)}${grantable ? ' WITH GRANT OPTION' : ''}`;
 }
 
 /** The tokens of an expression as the server prints it; a name keeps the dot that follows it. */
@@ -117,6 +119,9 @@ function carriedOver(partition: string, template: Template): string[] {
     ...(replicaIdentity === 'full' || replicaIdentity === 'nothing'
       ? [`ALTER TABLE ${partition} REPLICA IDENTITY ${replicaIdentity.toUpperCase()}`]
       : []),
+    ...(template.defaultGrantees ?? []).map(
+      (grantee) => `REVOKE ALL ON TABLE ${partition} FROM ${granteeSql(grantee)}`,
+    ),
     ...template.grants.map((grant) => grantSql(partition, grant)),
     ...(template.comment === null
       ? []
@@ -155,28 +160,46 @@ function attachLocks(table: PartitionedTable): LockNeed[] {
   ];
 }
 
-function hazardsOf(table: PartitionedTable, rows: number): string[] {
+function hazardsOf(table: PartitionedTable, rows: number | null): string[] {
   const hazards = [
     ...(table.defaultPartition === null
       ? []
       : [`writers of ${displayName(table.schema, table.name)} wait while the default partition is checked`]),
     ...(rows === 0
       ? []
-      : [`${rows} rows are moved out of the default partition; writers wait while they are deleted there`]),
+      : [
+          `${rows ?? 'some'} rows are moved out of the default partition; writers wait while they are deleted there`,
+        ]),
   ];
   return [...hazards, ...referencedHazard(table, 'a SHARE ROW EXCLUSIVE lock')];
 }
 
-/** The step that creates one partition; `rows` of the default partition that belong into it move along. */
+/**
+ * The step that creates one partition; `rows` of the default partition that belong into it move along, also those
+ * that turn up only when it is attached.
+ */
 export function createStep(
   table: PartitionedTable,
   step: CreateStep,
   rows: number,
   context: StatementContext,
 ): Step {
+  const one = stepFor(table, step, rows, context);
+  return table.defaultPartition === null || rows > 0
+    ? one
+    : { ...one, fallback: [stepFor(table, step, null, context)] };
+}
+
+/** @param rows how many are moved; null: some, not counted */
+function stepFor(
+  table: PartitionedTable,
+  step: CreateStep,
+  rows: number | null,
+  context: StatementContext,
+): Step {
   const partition = qualified(table.schema, step.name);
   const { defaultPartition } = table;
-  const moves = defaultPartition !== null && rows > 0;
+  const moves = defaultPartition !== null && rows !== 0;
   const building = [createTable(table, step.name), ...carriedOver(partition, table.template)];
   const attaching = attach(table, step, partition);
   return {

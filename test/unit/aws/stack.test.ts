@@ -1,6 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Deployment, parseDeployment } from '../../../lib/aws/deployment.ts';
 import { PartitionKeeperStack } from '../../../lib/aws/stack.ts';
 
@@ -15,8 +18,16 @@ const deployment: Deployment = {
   secretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf',
 };
 
+let outdir: string;
+
+beforeEach(async () => {
+  outdir = await mkdtemp(join(tmpdir(), 'partition-keeper-test-'));
+});
+
+afterEach(() => rm(outdir, { recursive: true }));
+
 function template(): Template {
-  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
+  const app = new App({ outdir, context: { 'aws:cdk:bundling-stacks': [] } });
   return Template.fromStack(new PartitionKeeperStack(app, 'Keeper', { deployment, configFile: 'unused' }));
 }
 

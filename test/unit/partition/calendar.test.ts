@@ -78,25 +78,21 @@ describe('the grid, for any moment, zone and interval', () => {
       fc.property(zonedPoint(anyZone), anyInterval, ({ zone, at }, interval) => {
         checkAround(calendarOf(interval, zone), interval, zone, at);
       }),
-      { numRuns: 6000 },
+      { numRuns: 4000 },
     );
   });
 
   test('holds in every time zone there is', () => {
     const zones = Intl.supportedValuesOf('timeZone');
     expect(zones.length).toBeGreaterThan(300);
-    // Eight moments for each: spread by an even step that has nothing to do with years, so that all seasons occur.
-    let at = point('1900-01-01T00:30Z');
-    const step = 34_567_891_234_567n;
-    const end = point('2200-01-01');
+    // One moment for each zone and interval, a step apart that has nothing to do with years: all seasons occur.
+    const start = point('1900-01-01T00:30Z');
+    const stretch = point('2200-01-01') - start;
+    let passed = 0n;
     for (const zone of zones) {
       for (const interval of INTERVALS) {
-        const calendar = calendarOf(interval, zone);
-        for (let sample = 0; sample < 4; sample++) {
-          checkAround(calendar, interval, zone, at);
-          at += step;
-          if (at >= end) at -= end - point('1900-01-01');
-        }
+        checkAround(calendarOf(interval, zone), interval, zone, start + (passed % stretch));
+        passed += 34_567_891_234_567n;
       }
     }
   });

@@ -31,7 +31,7 @@ test('what is written is read', () => {
         expect(parseMarker(markerText(written))).toEqual(written);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });
 

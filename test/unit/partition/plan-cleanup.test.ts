@@ -70,7 +70,7 @@ describe('whatever there is', () => {
           expect(hit === -1 ? '' : `${rangeText(removed.range)} ${toInstant(moments[hit] ?? 0n)}`).toBe('');
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 1000 },
     );
   });
 
@@ -108,7 +108,7 @@ describe('whatever there is', () => {
         const next = plan({ ...clean, table: full }).steps.map(({ partition: { oid } }) => oid);
         expect(next.filter((oid) => oid !== table.partitions.at(-1)?.oid)).toEqual([]);
       }),
-      { numRuns: 700 },
+      { numRuns: 400 },
     );
   });
 
@@ -133,7 +133,7 @@ describe('whatever there is', () => {
         });
         expect(found.filter(({ finding }) => finding === 'expired' || finding === 'stranded')).toEqual([]);
       }),
-      { numRuns: 700 },
+      { numRuns: 400 },
     );
   });
 });

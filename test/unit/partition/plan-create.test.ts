@@ -63,7 +63,7 @@ describe('whatever there is', () => {
         expect(plan(situation).problems).toEqual([]);
         expect(plan(applied(situation))).toEqual({ steps: [], problems: [], refusal: null });
       }),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     );
   });
 
@@ -80,7 +80,7 @@ describe('whatever there is', () => {
           expect(uncovered({ from, to }, covered(done)).map(rangeText)).toEqual([]);
         }
       }),
-      { numRuns: 700 },
+      { numRuns: 400 },
     );
   });
 
@@ -106,7 +106,7 @@ describe('whatever there is', () => {
             ).toBe(true);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -122,7 +122,7 @@ describe('whatever there is', () => {
         const calendar = calendarOf(config.interval, gridZone(table.keyType, config.timeZone));
         for (const { range } of steps) expect(calendar.containing(range.from).to >= range.to).toBe(true);
       }),
-      { numRuns: 700 },
+      { numRuns: 400 },
     );
   });
 
@@ -144,7 +144,7 @@ describe('whatever there is', () => {
           },
         );
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -162,7 +162,7 @@ describe('whatever there is', () => {
         expect(uncovered({ from: nowPoint, to }, covered(moved)).map(rangeText)).toEqual([]);
         expect(plan(moved).steps).toEqual([]);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -176,7 +176,7 @@ describe('whatever there is', () => {
           found.filter(({ finding }) => finding.startsWith('missing')).map(({ message }) => message),
         ).toEqual([]);
       }),
-      { numRuns: 700 },
+      { numRuns: 400 },
     );
   });
 });
@@ -439,7 +439,7 @@ describe('names', () => {
             expect(byteLength(step.name)).toBeLessThanOrEqual(MAX_NAME_BYTES);
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 });

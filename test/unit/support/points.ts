@@ -24,7 +24,7 @@ export const instant = (text: string): Temporal.Instant =>
 export const point = (text: string): Point => UNBOUNDED[text] ?? toPoint(instant(text));
 
 /** The reverse of `point`, for comparison with texts. */
-export function pointText(value: Point): string {
+function pointText(value: Point): string {
   const unbounded = Object.entries(UNBOUNDED).find(([, known]) => known === value);
   if (unbounded !== undefined) return unbounded[0];
   return toInstant(value)

@@ -209,7 +209,7 @@ function created(table: PartitionedTable, { name, range }: CreateStep): Partitio
   return made;
 }
 
-export const overlap = (a: Range, b: Range): boolean => a.from < b.to && b.from < a.to;
+const overlap = (a: Range, b: Range): boolean => a.from < b.to && b.from < a.to;
 
 /** The table after every step of the plan, one after the other. */
 export const afterCreate = (table: PartitionedTable, plan: CreatePlan): PartitionedTable =>

@@ -1,0 +1,285 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import type { TestDatabase } from '../support/database.ts';
+import { findingsOf, keeper, partitionsOf, stepsOf, tableOf } from '../support/keeper.ts';
+import {
+  type AuditDatabase,
+  auditLogs,
+  createAuditDatabase,
+  type Holder,
+  hold,
+  logWriter,
+  partitionName,
+  passGrace,
+  startTraffic,
+  type Work,
+} from '../support/traffic.ts';
+import { waitUntil } from '../support/wait.ts';
+
+/** One partition is past retention: that of three months ago. */
+const MONTHS = [-3, -1, 0, 1];
+const EXPIRED = `platform.${partitionName(-3)}`;
+
+const detaching = { ...auditLogs, expired: 'detach' } as const;
+const withGrace = { ...auditLogs, grace: { hours: 1 } } as const;
+
+const isPending = async (database: TestDatabase): Promise<boolean> =>
+  (await database.query('SELECT 1 FROM pg_inherits WHERE inhdetachpending')).length > 0;
+
+const exists = async (database: TestDatabase, table = EXPIRED): Promise<boolean> =>
+  (await database.query('SELECT 1 WHERE to_regclass($1) IS NOT NULL', [table])).length > 0;
+
+const isAttached = async (database: TestDatabase): Promise<boolean> =>
+  partitionName(-3) in (await partitionsOf(database, 'platform.audit_logs'));
+
+async function commentOn(database: TestDatabase): Promise<string | null> {
+  const [row] = await database.query<{ comment: string | null }>(
+    "SELECT obj_description($1::regclass, 'pg_class') AS comment",
+    [EXPIRED],
+  );
+  return row?.comment ?? null;
+}
+
+/** Lets a concurrent detach begin but not come to its end: it waits for whoever knows the partition. */
+const readerOfParent = (database: TestDatabase): Promise<Holder> =>
+  hold(database, 'report of the parent', 'LOCK TABLE ONLY platform.audit_logs IN ACCESS SHARE MODE');
+
+/** A transaction with an old snapshot that holds nothing we need. */
+async function oldSnapshot(database: TestDatabase): Promise<Holder> {
+  const holder = await hold(database, 'dump', 'COMMIT');
+  await holder.client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+  await holder.client.query('SELECT count(*) FROM files.file_uploads');
+  return holder;
+}
+
+/** Ends the connection of the run, as an administrator or a broken network does. */
+async function endConnectionOfRun(database: TestDatabase): Promise<void> {
+  const ended = await database.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/cleanup'",
+  );
+  expect(ended).toHaveLength(1);
+}
+
+/** Leaves the partition as a run leaves it whose connection breaks in the midst of a detach. */
+async function interrupt(database: AuditDatabase): Promise<void> {
+  const parent = await readerOfParent(database);
+  const partition = await hold(database, 'export', `LOCK TABLE ${EXPIRED} IN ACCESS SHARE MODE`);
+  const cleaning = keeper(database, detaching).cleanup();
+  await waitUntil(() => isPending(database), { what: 'the detach is pending' });
+  await endConnectionOfRun(database);
+  const report = await cleaning;
+  expect(tableOf(report)).toMatchObject({ status: 'failed' });
+  await parent.end();
+  await partition.end();
+}
+
+describe('readers of the whole table that overlap', () => {
+  /** Has one transaction open at any time; the next begins before the last one ends. */
+  function overlapping(): Work[] {
+    let turn: Promise<void> = Promise.resolve();
+    return [1, 2].map(() => async (run) => {
+      const mine = turn;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      turn = promise;
+      await mine;
+      await run('BEGIN');
+      await run('SELECT count(*) FROM platform.audit_logs');
+      resolve();
+      // Long enough to be no short transaction, which one could wait for.
+      await delay(300);
+      // The other one has begun by now, and reads.
+      await turn;
+      await run('COMMIT');
+    });
+  }
+
+  test('do not keep an expired partition alive: it is detached concurrently and then dropped', async () => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    const [one, other] = overlapping();
+    if (one === undefined || other === undefined) throw new Error('two were asked for');
+    const traffic = await startTraffic(database, {
+      'reader 1': one,
+      'reader 2': other,
+      'log writer': logWriter(database),
+    });
+    const report = await keeper(database, auditLogs).cleanup({ maxWaitMs: 4_000 });
+    await traffic.stop();
+
+    expect(traffic.failures).toEqual([]);
+    expect(stepsOf(report).map(({ kind, status }) => [kind, status])).toEqual([
+      ['detach', 'done'],
+      ['finalize-detach', 'done'],
+      ['drop', 'done'],
+    ]);
+    expect(await exists(database)).toBe(false);
+  });
+});
+
+describe('an old snapshot elsewhere in the database', () => {
+  test('leaves the detach pending, for the next run to finish', async () => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    const parent = await readerOfParent(database);
+    const snapshot = await oldSnapshot(database);
+
+    const report = await keeper(database, detaching).cleanup({ maxWaitMs: 1_500 });
+    const table = tableOf(report);
+    expect(table.steps.map(({ kind, status }) => [kind, status])).toEqual([
+      ['detach', 'done'],
+      ['finalize-detach', 'failed'],
+    ]);
+    expect(table).toMatchObject({ status: 'failed', error: { code: 'lock-not-available' } });
+    expect(table.error?.message).toContain(`pid ${snapshot.pid} (dump`);
+    expect(table.gauges).toMatchObject({ detachPending: 1 });
+    expect(await isPending(database)).toBe(true);
+    expect(await commentOn(database)).toContain('"partition-keeper"');
+    expect(findingsOf(await keeper(database, detaching).health())).toContain('detach-pending');
+    // The rest of the table is as it was.
+    await database.query("INSERT INTO platform.audit_logs (action, resource_type) VALUES ('a', 'b')");
+
+    await parent.end();
+    await snapshot.end();
+    const next = await keeper(database, detaching).cleanup();
+    expect(stepsOf(next).map(({ kind }) => kind)).toEqual(['finalize-detach']);
+    expect(await isAttached(database)).toBe(false);
+    expect(await exists(database)).toBe(true);
+    expect(stepsOf(await keeper(database, detaching).cleanup())).toEqual([]);
+  });
+
+  test('does not keep a pending partition from being dropped', async () => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    await interrupt(database);
+    const snapshot = await oldSnapshot(database);
+    const report = await keeper(database, auditLogs).cleanup({ maxWaitMs: 1_500 });
+    await snapshot.end();
+    expect(stepsOf(report).map(({ kind }) => kind)).toEqual(['drop']);
+    expect(await exists(database)).toBe(false);
+  });
+});
+
+describe('a run whose connection ends in the midst of a detach', () => {
+  test('leaves the partition pending and marked; the next run detaches it', async () => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    await database.query(`COMMENT ON TABLE ${EXPIRED} IS 'ours'`);
+    await interrupt(database);
+    expect(await isPending(database)).toBe(true);
+    expect(await commentOn(database)).toMatch(/"partition-keeper".*"comment":"ours"/);
+
+    const report = await keeper(database, detaching).cleanup();
+    expect(stepsOf(report).map(({ kind }) => kind)).toEqual(['finalize-detach']);
+    expect(await isPending(database)).toBe(false);
+    expect(await isAttached(database)).toBe(false);
+    expect(await exists(database)).toBe(true);
+  });
+
+  test('leaves it so that the next run drops it, if that is what is wanted', async () => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    await interrupt(database);
+    const report = await keeper(database, auditLogs).cleanup();
+    expect(stepsOf(report).map(({ kind }) => kind)).toEqual(['finalize-detach', 'drop']);
+    expect(await exists(database)).toBe(false);
+  });
+
+  test('says that the connection was lost, and of every table what is left', async () => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    const reader = await hold(database, 'report', 'SELECT count(*) FROM platform.audit_logs');
+    await database.query(`CREATE TABLE platform.activity_logs_old PARTITION OF platform.activity_logs
+      FOR VALUES FROM ('2001-01-01') TO ('2001-02-01')`);
+    await database.query(`CREATE TABLE platform.activity_logs_rest PARTITION OF platform.activity_logs
+      FOR VALUES FROM ('2001-02-01') TO (MAXVALUE)`);
+    const cleaning = keeper(database, auditLogs, { ...auditLogs, table: 'activity_logs' }).cleanup();
+    await waitUntil(
+      async () =>
+        (
+          await database.query(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/cleanup' AND query LIKE '%pg_locks%'",
+          )
+        ).length === 1,
+      { what: 'the run waits for the reader' },
+    );
+    await endConnectionOfRun(database);
+    const report = await cleaning;
+    await reader.end();
+    expect(report.ok).toBe(false);
+    for (const table of report.tables) {
+      expect(table).toMatchObject({
+        status: 'failed',
+        error: { code: expect.stringMatching(/^(57P01|connection-lost)$/) },
+      });
+      expect(table.steps.map(({ status }) => status)).not.toContain('done');
+    }
+    expect(stepsOf(await keeper(database, auditLogs).cleanup()).map(({ kind }) => kind)).toEqual(['drop']);
+  });
+});
+
+describe('a detached table that is attached again', () => {
+  const attach = `ALTER TABLE platform.audit_logs ATTACH PARTITION ${EXPIRED} FOR VALUES FROM`;
+  const bounds = async (database: TestDatabase): Promise<string> => {
+    const [row] = await database.query<{ bounds: string }>(
+      'SELECT pg_get_expr(relpartbound, oid) AS bounds FROM pg_class WHERE oid = $1::regclass',
+      [EXPIRED],
+    );
+    return row?.bounds.replace('FOR VALUES FROM', '') ?? '';
+  };
+
+  test('while a run waits to drop it, is kept', async () => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    const range = await bounds(database);
+    stepsOf(await keeper(database, withGrace).cleanup());
+    await passGrace(database, EXPIRED);
+
+    const administrator = await hold(database, 'administrator', `${attach} ${range}`);
+    const cleaning = keeper(database, withGrace).cleanup();
+    await waitUntil(
+      async () =>
+        (
+          await database.query(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/cleanup' AND query LIKE '%pg_locks%'",
+          )
+        ).length === 1,
+      { what: 'the run waits to drop the table' },
+    );
+    await administrator.end();
+    expect(tableOf(await cleaning)).toMatchObject({ status: 'failed', error: { code: 'PKCHG' } });
+    expect(await isAttached(database)).toBe(true);
+  });
+
+  test('has its grace anew when it is detached again', async () => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    await database.query(`COMMENT ON TABLE ${EXPIRED} IS 'ours'`);
+    const range = await bounds(database);
+    stepsOf(await keeper(database, withGrace).cleanup());
+    await passGrace(database, EXPIRED);
+    await database.query(`${attach} ${range}`);
+
+    expect(stepsOf(await keeper(database, withGrace).cleanup()).map(({ kind }) => kind)).toEqual(['detach']);
+    expect(stepsOf(await keeper(database, withGrace).cleanup())).toEqual([]);
+    expect(await exists(database)).toBe(true);
+    // What it says of itself is still known, not replaced by what we once said of it.
+    expect(await commentOn(database)).toMatch(/"comment":"ours"/);
+  });
+});
+
+test('a detach that the server refuses leaves no marker behind', async () => {
+  await using database = await createAuditDatabase({ months: [-4, ...MONTHS] });
+  await database.query(`COMMENT ON TABLE ${EXPIRED} IS 'ours'`);
+  const reader = await readerOfParent(database);
+  const other = await database.connect();
+  await other.query("SET lock_timeout = '20ms'");
+  // Somebody else's unfinished detach stands in the way of ours, which only the server says.
+  await expect(
+    other.query(
+      `ALTER TABLE platform.audit_logs DETACH PARTITION platform.${partitionName(-4)} CONCURRENTLY`,
+    ),
+  ).rejects.toMatchObject({ code: '55P03' });
+  await reader.end();
+
+  const report = await keeper(database, detaching).cleanup();
+  expect(tableOf(report)).toMatchObject({ status: 'failed', error: { code: '55000' } });
+  expect(await commentOn(database)).toBe('ours');
+  expect(await isAttached(database)).toBe(true);
+
+  await other.query(
+    `ALTER TABLE platform.audit_logs DETACH PARTITION platform.${partitionName(-4)} FINALIZE`,
+  );
+  expect(stepsOf(await keeper(database, detaching).cleanup()).map(({ kind }) => kind)).toEqual(['detach']);
+});

@@ -1,0 +1,262 @@
+import { describe, expect, test } from 'vitest';
+import type { Report } from '../../lib/index.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { describeSchema, keeper, type Settings, stepsOf, tableOf } from '../support/keeper.ts';
+import {
+  type AuditDatabase,
+  auditLogs,
+  changeAndLog,
+  createAuditDatabase,
+  createLeastPrivilege,
+  hold,
+  monthStart,
+  partitionName,
+  passGrace,
+} from '../support/traffic.ts';
+import { waitUntil } from '../support/wait.ts';
+
+/** A table that refers to no other, so nothing said here stands in its way. */
+const events = {
+  schema: 'app',
+  table: 'events',
+  partitionKey: 'at',
+  premake: 1,
+  retention: { months: 1 },
+  maxExpiredShare: 1,
+} satisfies Settings;
+
+async function addEvents(database: TestDatabase): Promise<void> {
+  await database.query(`
+    CREATE SCHEMA app;
+    CREATE TABLE app.events (at timestamptz) PARTITION BY RANGE (at);
+    CREATE TABLE app.events_old PARTITION OF app.events FOR VALUES FROM ('${monthStart(-3)} 00:00+00') TO ('${monthStart(-2)} 00:00+00');
+    CREATE TABLE app.events_rest PARTITION OF app.events FOR VALUES FROM ('${monthStart(-2)} 00:00+00') TO ('${monthStart(1)} 00:00+00')`);
+}
+
+/** Waits until a run looks who is in its way. */
+const untilItWaits = (database: TestDatabase): Promise<void> =>
+  waitUntil(
+    async () => {
+      const looking = await database.query(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'partition-keeper/%' AND query LIKE '%pg_locks%'",
+      );
+      return looking.length === 1;
+    },
+    { what: 'the run looks who is in its way' },
+  );
+
+/** Locks held for longer than any statement of ours, and connections that are still there. */
+async function expectNothingLeft(database: TestDatabase): Promise<void> {
+  await waitUntil(
+    async () =>
+      (
+        await database.query(
+          "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'partition-keeper%'",
+        )
+      ).length === 0,
+    { what: 'the connection of the run is closed' },
+  );
+  expect(
+    await database.query(
+      "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    ),
+  ).toEqual([]);
+}
+
+describe('behind an ACCESS EXCLUSIVE lock on a table, its partitions and its default partition', () => {
+  const jobs: Readonly<Record<string, (database: AuditDatabase) => Promise<Report>>> = {
+    health: (database) => keeper(database, auditLogs).health(),
+    'health that measures sizes': (database) => keeper(database, auditLogs).health({ exactSizes: true }),
+    status: (database) => keeper(database, auditLogs).status(),
+    validate: (database) => keeper(database, auditLogs).validate(),
+    plan: (database) => keeper(database, auditLogs).plan(),
+    'a dry run of cleanup': (database) => keeper(database, auditLogs).cleanup({ dryRun: true }),
+  };
+
+  test.each(Object.keys(jobs))('%s does not wait', async (name) => {
+    await using database = await createAuditDatabase({ defaultPartition: true });
+    await database.query(
+      `INSERT INTO platform.audit_logs (action, resource_type, created_at) VALUES ('a', 'b', '2001-01-01')`,
+    );
+    const holder = await hold(
+      database,
+      'migration',
+      `LOCK TABLE platform.audit_logs, platform.audit_logs_default, platform.${partitionName(0)} IN ACCESS EXCLUSIVE MODE`,
+    );
+    // Only afterwards is the lock given back: whoever waits for it, waits in vain.
+    const report = await jobs[name]?.(database);
+    if (report === undefined) throw new Error('no report');
+    await holder.end();
+
+    expect(report.ok).toBe(true);
+    expect(tableOf(report).gauges).toMatchObject({ partitions: 5, defaultRows: null });
+    if (name === 'plan') {
+      expect(stepsOf(report).map(({ partition, status }) => [partition, status])).toEqual(
+        [2, 3, -3, -2].map((month) => [`platform.${partitionName(month)}`, 'planned']),
+      );
+    }
+  });
+
+  test('create waits until it is free, and then does its work', async () => {
+    await using database = await createAuditDatabase({ defaultPartition: true });
+    const holder = await hold(
+      database,
+      'migration',
+      'LOCK TABLE platform.audit_logs IN ACCESS EXCLUSIVE MODE',
+    );
+    const creating = keeper(database, auditLogs).create();
+    await untilItWaits(database);
+    await holder.end();
+    const steps = stepsOf(await creating);
+    expect(steps.map(({ status }) => status)).toEqual(['done', 'done']);
+    expect(steps[0]?.waitedFor).toContainEqual(expect.objectContaining({ application: 'migration' }));
+  });
+});
+
+describe('rows of the default partition that cannot be seen when create plans', () => {
+  const insert = `INSERT INTO platform.audit_logs (action, resource_type, created_at) VALUES ('a', 'b', '${monthStart(2)}T12:00Z')`;
+
+  test.each([
+    { because: 'of a lock', before: [insert], within: ['LOCK TABLE platform.audit_logs_default'] },
+    { because: 'they are not committed', before: [], within: [insert] },
+  ])('because $because, are moved all the same', async ({ before, within }) => {
+    await using database = await createAuditDatabase({ defaultPartition: true });
+    for (const statement of before) await database.query(statement);
+    const holder = await hold(database, 'migration', ...within);
+    const creating = keeper(database, auditLogs).create();
+    await untilItWaits(database);
+    await holder.end();
+    const steps = stepsOf(await creating);
+    expect(steps.map(({ kind, status }) => [kind, status])).toEqual([
+      ['move-rows', 'done'],
+      ['create', 'done'],
+    ]);
+    expect(
+      await database.query('SELECT tableoid::regclass::text AS partition FROM platform.audit_logs'),
+    ).toEqual([{ partition: `platform.${partitionName(2)}` }]);
+  });
+});
+
+describe('a transaction that never ends', () => {
+  interface Case {
+    readonly name: string;
+    readonly defaultPartition?: boolean;
+    readonly prepare?: (database: AuditDatabase, url: string) => Promise<void>;
+    readonly run: (url: string) => Promise<Report>;
+    readonly kind: string;
+    /** What is done for the other table. */
+    readonly others: readonly string[];
+  }
+  const budget = { maxWaitMs: 400 };
+  const cleanUp = (url: string, settings: Settings): Promise<Report> =>
+    keeper({ url }, { ...auditLogs, ...settings }, { ...events, ...settings }).cleanup(budget);
+  const cases: readonly Case[] = [
+    {
+      name: 'create',
+      run: (url) => keeper({ url }, auditLogs, events).create(budget),
+      kind: 'create',
+      others: ['create'],
+    },
+    {
+      name: 'create with a default partition',
+      defaultPartition: true,
+      run: (url) => keeper({ url }, auditLogs, events).create(budget),
+      kind: 'create',
+      others: ['create'],
+    },
+    {
+      name: 'create that moves rows',
+      defaultPartition: true,
+      prepare: async (database) => {
+        await database.query(
+          `INSERT INTO platform.audit_logs (action, resource_type, created_at) VALUES ('a', 'b', '${monthStart(2)}T12:00Z')`,
+        );
+      },
+      run: (url) => keeper({ url }, auditLogs, events).create(budget),
+      kind: 'move-rows',
+      others: ['create'],
+    },
+    // With the detach that comes instead when the parent is never free.
+    { name: 'cleanup that drops', run: (url) => cleanUp(url, {}), kind: 'detach', others: ['drop'] },
+    {
+      name: 'cleanup that drops, with a default partition',
+      defaultPartition: true,
+      run: (url) => cleanUp(url, {}),
+      kind: 'drop',
+      others: ['drop'],
+    },
+    {
+      name: 'cleanup that detaches',
+      run: (url) => cleanUp(url, { expired: 'detach' }),
+      kind: 'detach',
+      others: ['detach'],
+    },
+    {
+      name: 'cleanup that detaches, with a default partition',
+      defaultPartition: true,
+      run: (url) => cleanUp(url, { expired: 'detach' }),
+      kind: 'detach',
+      others: ['detach'],
+    },
+    {
+      name: 'cleanup that drops what was detached before',
+      prepare: async (database, url) => {
+        stepsOf(await keeper({ url }, { ...auditLogs, grace: { hours: 1 } }).cleanup());
+        for (const month of [-3, -2]) await passGrace(database, `platform.${partitionName(month)}`);
+      },
+      run: (url) => cleanUp(url, { grace: { hours: 1 } }),
+      kind: 'drop',
+      others: ['detach'],
+    },
+  ];
+
+  describe.each([{ leastPrivilege: false }, { leastPrivilege: true }])(
+    'least privilege: $leastPrivilege',
+    ({ leastPrivilege }) => {
+      test.each(cases)('fails $name for the table it holds, and leaves it as it was', async (one) => {
+        await using database = await createAuditDatabase({ defaultPartition: one.defaultPartition ?? false });
+        await addEvents(database);
+        let url = database.url;
+        if (leastPrivilege) {
+          const { keeper: role, owner } = await createLeastPrivilege(database);
+          await database.query(`
+            GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name};
+            ALTER TABLE app.events OWNER TO ${owner.name};
+            ALTER TABLE app.events_old OWNER TO ${owner.name};
+            ALTER TABLE app.events_rest OWNER TO ${owner.name}`);
+          url = role.url;
+        }
+        await one.prepare?.(database, url);
+        const holder = await hold(database, 'forgotten session', ...changeAndLog(database));
+        const before = await describeSchema(database, 'platform');
+
+        const report = await one.run(url);
+
+        expect(report.ok).toBe(false);
+        const table = tableOf(report, 'audit_logs');
+        expect(table).toMatchObject({ status: 'failed', error: { code: 'lock-not-available' } });
+        expect(table.error?.message).toContain(`pid ${holder.pid} (forgotten session`);
+        expect(table.error?.hint).toContain(`pg_terminate_backend(${holder.pid})`);
+        // Who may not see what others run does not show a placeholder for it.
+        expect(table.error?.message).not.toContain('insufficient privilege');
+        if (!leastPrivilege) expect(table.error?.message).toContain('INSERT INTO platform.audit_logs');
+        const [step] = table.steps;
+        expect(step).toMatchObject({ kind: one.kind, status: 'failed' });
+        expect(step?.attempts).toBeLessThanOrEqual(1);
+        expect(step?.waitedFor).toContainEqual(
+          expect.objectContaining({ pid: holder.pid, application: 'forgotten session' }),
+        );
+
+        expect(tableOf(report, 'events').status).toBe('ok');
+        expect(tableOf(report, 'events').steps.map(({ kind }) => kind)).toEqual(one.others);
+
+        expect(await describeSchema(database, 'platform')).toEqual(before);
+        expect(await database.query('SELECT 1 FROM pg_inherits WHERE inhdetachpending')).toEqual([]);
+        await expectNothingLeft(database);
+
+        await holder.end();
+        expect((await one.run(url)).ok).toBe(true);
+      });
+    },
+  );
+});
