@@ -1,15 +1,18 @@
 import { expect, test } from 'vitest';
+import { createTestDatabase } from '../support/database.ts';
 import { keeper, stepsOf } from '../support/keeper.ts';
 import {
   type AuditDatabase,
   auditLogs,
   countDeadlocks,
   createAuditDatabase,
+  hold,
   monthStart,
   partitionName,
   startTraffic,
   type Work,
 } from '../support/traffic.ts';
+import { waitUntil } from '../support/wait.ts';
 
 const ROWS = 200_000;
 /** What no writer may wait for longer than while the rows are moved, in milliseconds. */
@@ -110,3 +113,48 @@ test(`${ROWS} rows leave the default partition while the application goes on wri
   expect([...rows].filter(([id, note]) => !found.has(id) || found.get(id) !== note)).toEqual([]);
   expect(await database.query('SELECT 1 FROM platform.audit_logs_default')).toEqual([]);
 }, 120_000);
+
+test('rows are moved once, as they are at last, however many attempts it takes', async () => {
+  await using database = await createTestDatabase();
+  const now = monthStart(0);
+  await database.query(`
+    CREATE SCHEMA app;
+    CREATE TABLE app.events (id int, at timestamptz, note text) PARTITION BY RANGE (at);
+    CREATE TABLE app.rest PARTITION OF app.events DEFAULT PARTITION BY LIST (id);
+    CREATE TABLE app.rest_all PARTITION OF app.rest DEFAULT;
+    INSERT INTO app.events SELECT n, '${now}', 'old' FROM generate_series(1, 100) AS n`);
+  // It goes straight to the rows, and so is in the way only when they are taken out.
+  const editor = await hold(database, 'editor', "UPDATE app.rest_all SET note = 'edited' WHERE id = 7");
+  const creating = keeper(database, { premake: 1 }).create();
+  const isStuck = async (): Promise<boolean> =>
+    (
+      await database.query(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/create' AND wait_event_type = 'Lock'",
+      )
+    ).length === 1;
+
+  await waitUntil(isStuck, { what: 'an attempt waits for the row' });
+  await database.query(`
+    INSERT INTO app.events VALUES (101, '${now}', 'new');
+    UPDATE app.events SET note = 'changed' WHERE id = 3;
+    DELETE FROM app.events WHERE id = 4`);
+  await waitUntil(isStuck, { what: 'another attempt waits for the row' });
+  await editor.end();
+  const steps = stepsOf(await creating);
+
+  expect(steps.map(({ kind }) => kind)).toEqual(['move-rows', 'create']);
+  expect(steps[0]?.attempts).toBeGreaterThan(2);
+  const notes = new Map<number, string>(Array.from({ length: 101 }, (_, index) => [index + 1, 'old']));
+  notes.set(3, 'changed').set(7, 'edited').set(101, 'new').delete(4);
+  expect(
+    await database.query(
+      `SELECT tableoid::regclass::text AS partition, id, note FROM app.events ORDER BY id`,
+    ),
+  ).toEqual(
+    [...notes].map(([id, note]) => ({
+      partition: `app.events_${now.slice(0, 7).replace('-', '_')}`,
+      id,
+      note,
+    })),
+  );
+}, 60_000);

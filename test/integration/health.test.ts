@@ -115,8 +115,10 @@ describe('health finds', () => {
       severity: 'warning',
       partition: `app.${table}_rest`,
       facts: { rows: 2 },
-      remedy: expect.stringContaining(
-        `npx partition-keeper create --table app.${table} --from 2026-09-01 --to 2026-11-01`,
+      remedy: expect.stringMatching(
+        new RegExp(
+          `^npx partition-keeper create --table app.${table} --from 2026-09-\\d\\d --to 2026-11-01 `,
+        ),
       ),
     });
     // The remedy, as it stands there.
@@ -196,10 +198,14 @@ describe('health finds', () => {
     const seenBy = async (role: { readonly url: string }) =>
       tableOf(await keeper(role, { table }).health({ now: NOW })).findings;
     await database.query(`ALTER TABLE app.${table} OWNER TO ${owner.name}`);
-    expect(await seenBy(owner)).toMatchObject([
-      { finding: 'permission', severity: 'critical', remedy: `GRANT CREATE ON SCHEMA app TO ${owner.name};` },
-    ]);
-    await database.query(`GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name}`);
+    const [permission, ...others] = await seenBy(owner);
+    expect(others).toEqual([]);
+    expect(permission).toMatchObject({
+      finding: 'permission',
+      severity: 'critical',
+      facts: { owner: owner.name },
+    });
+    await database.query(permission?.remedy ?? '');
     expect(await seenBy(owner)).toEqual([]);
     expect(await seenBy(stranger)).toMatchObject([
       { finding: 'permission', severity: 'critical', facts: { owner: owner.name } },

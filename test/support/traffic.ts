@@ -61,7 +61,7 @@ export async function createAuditDatabase(options: AuditOptions = {}): Promise<A
   return { ...database, users: users.map(({ id }) => id) };
 }
 
-export const partitionSql = (month: Month): string =>
+const partitionSql = (month: Month): string =>
   `CREATE TABLE platform.${partitionName(month)} PARTITION OF platform.audit_logs
    FOR VALUES FROM ('${monthStart(month)} 00:00+00') TO ('${monthStart(month + 1)} 00:00+00')`;
 
@@ -180,12 +180,12 @@ const pick = <Item>(items: readonly Item[], round: number): Item => {
   return item;
 };
 
-export const INSERT_LOG =
+const INSERT_LOG =
   "INSERT INTO platform.audit_logs (user_id, action, resource_type, created_at) VALUES ($1, $2, 'test', $3)";
-export const UPDATE_USER = 'UPDATE auth.users SET updated_at = clock_timestamp() WHERE id = $1';
+const UPDATE_USER = 'UPDATE auth.users SET updated_at = clock_timestamp() WHERE id = $1';
 
 /** Half of the users is for those who write single statements, the other half for transactions. */
-export const usersOf = ({ users }: AuditDatabase, of: 'statements' | 'transactions'): readonly string[] =>
+const usersOf = ({ users }: AuditDatabase, of: 'statements' | 'transactions'): readonly string[] =>
   of === 'statements' ? users.slice(0, 50) : users.slice(50);
 
 /** Logs something that happened in the given month. */

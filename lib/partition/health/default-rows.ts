@@ -3,11 +3,15 @@ import { isBounded, type Point } from '../range.ts';
 import { requiredWindow } from '../schedule.ts';
 import { command, finding, iso, type View } from './view.ts';
 
-/** A date is enough to name a stretch for people, and for --from and --to. */
+/** A date is enough to name a stretch for people. */
 function day(view: View, point: Point): string {
-  if (isBounded(point)) return iso(view, point).slice(0, 10);
+  if (isBounded(point)) return iso(view, point).replace(/T.*/, '');
   return point < 0n ? '-infinity' : 'infinity';
 }
+
+/** As --from and --to read it: a date means midnight of UTC. */
+const moment = (view: View, point: Point): string =>
+  iso(view, point).replace(/^(\d{4}-\d\d-\d\d)T00:00:00Z$/, '$1');
 
 /**
  * Rows for which a plain create makes partitions are moved by it. Others lie before the oldest partition or
@@ -27,8 +31,9 @@ function remedyFor(view: View): string {
   if (!isBounded(keys.oldest) || !isBounded(keys.newest)) {
     return 'Correct or DELETE the rows dated infinity, for which there can be no partition; then run create.';
   }
-  const after = view.schedule.calendar.containing(keys.newest).to;
-  return `${create} --from ${day(view, keys.oldest)} --to ${day(view, after)} (or correct the rows, if their time is a mistake)`;
+  const { from } = view.schedule.calendar.containing(keys.oldest);
+  const { to } = view.schedule.calendar.containing(keys.newest);
+  return `${create} --from ${moment(view, from)} --to ${moment(view, to)} (or correct the rows, if their time is a mistake)`;
 }
 
 export function defaultFindings(view: View): Finding[] {

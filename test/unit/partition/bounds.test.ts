@@ -59,6 +59,8 @@ describe('bounds of the catalog', () => {
   test.each<readonly [string, string]>([
     ['nothing', ''],
     ['another case', 'default'],
+    ['something after the default', 'DEFAULT '],
+    ['a list of the default', 'FOR VALUES IN (DEFAULT)'],
     ['numbers', 'FOR VALUES FROM (1) TO (10)'],
     ['numbers in quotes', "FOR VALUES FROM ('1') TO ('10')"],
     ['a list', "FOR VALUES IN ('2026-11-01')"],

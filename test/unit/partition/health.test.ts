@@ -408,10 +408,20 @@ describe('default-rows', () => {
     ['-infinity', '2026-11-22', 'from -infinity to 2026-11-22'],
     ['2026-11-22', 'infinity', 'from 2026-11-22 to infinity'],
     ['-infinity', 'infinity', 'from -infinity to infinity'],
-  ])('%s to %s: the command names moments all the same', (oldest, newest, span) => {
+  ])('%s to %s: no partition can be made for them', (oldest, newest, span) => {
     const { message, remedy } = only(input(withKeys(oldest, newest)), 'default-rows');
     expect(message).toContain(span);
-    expect(remedy).toMatch(/--from \d{4}-\d\d-\d\d --to \d{4}-\d\d-\d\d /);
+    expect(remedy).toContain('Correct or DELETE the rows dated infinity');
+    expect(remedy).not.toContain('--from');
+  });
+
+  test('rows past retention are to be deleted: no partition is made for them', () => {
+    const table = withKeys('2020-01-01', '2020-02-01');
+    const retained = (years: number) =>
+      only(input(table, configOf({ retention: { years } })), 'default-rows').remedy;
+    expect(retained(1)).toContain('DELETE them');
+    expect(retained(1)).not.toContain('--from');
+    expect(retained(9)).toContain('--from 2020-01-01 --to 2020-03-01 ');
   });
 
   test.each([
@@ -564,7 +574,7 @@ describe('surroundings', () => {
       'GRANT "The Owner" TO',
     );
     expect(only(input(sick({ mayCreate: false })), 'permission').remedy).toBe(
-      'GRANT CREATE ON SCHEMA logs TO owner;',
+      'GRANT USAGE, CREATE ON SCHEMA logs TO owner;',
     );
   });
 
@@ -591,6 +601,10 @@ describe('surroundings', () => {
     });
     expect(told(input(table))).toEqual([]);
     expect(told(input(table, configOf({ retention: { days: 30 } })))).toEqual(['warning referenced']);
+    // However long ago: a cleanup would not remove it, so it is not told to be overdue as well.
+    const strict = configOf({ retention: { days: 30 }, overdueAfter: { days: 1 } });
+    expect(told(input(table, strict))).toEqual(['warning referenced']);
+    expect(gaugesOf(input(table, strict)).expired).toBe(0);
   });
 });
 
