@@ -44,8 +44,8 @@ export default defineConfig({
     pool: 'forks',
     // Two also on a small machine, since tests wait for the server a good deal; few enough for its connections.
     maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     teardownTimeout: 60_000,
     projects: [{ test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } }, ...integrationProjects()],
   },

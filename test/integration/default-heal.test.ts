@@ -123,8 +123,8 @@ test('rows are moved once, as they are at last, however many attempts it takes',
     CREATE TABLE app.rest PARTITION OF app.events DEFAULT PARTITION BY LIST (id);
     CREATE TABLE app.rest_all PARTITION OF app.rest DEFAULT;
     INSERT INTO app.events SELECT n, '${now}', 'old' FROM generate_series(1, 100) AS n`);
-  // It goes straight to the rows, and so is in the way only when they are taken out.
-  const editor = await hold(database, 'editor', "UPDATE app.rest_all SET note = 'edited' WHERE id = 7");
+  // It goes straight to a row, locks nothing above it, and so is in the way only when the rows are taken out.
+  const editor = await hold(database, 'editor', 'SELECT FROM app.rest_all WHERE id = 7 FOR UPDATE');
   const creating = keeper(database, { premake: 1 }).create();
   const isStuck = async (): Promise<boolean> =>
     (
@@ -139,6 +139,7 @@ test('rows are moved once, as they are at last, however many attempts it takes',
     UPDATE app.events SET note = 'changed' WHERE id = 3;
     DELETE FROM app.events WHERE id = 4`);
   await waitUntil(isStuck, { what: 'another attempt waits for the row' });
+  await editor.client.query("UPDATE app.rest_all SET note = 'edited' WHERE id = 7");
   await editor.end();
   const steps = stepsOf(await creating);
 

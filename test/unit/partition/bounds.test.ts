@@ -131,7 +131,7 @@ describe('bounds as SQL', () => {
           range: { from, to },
         });
       }),
-      { numRuns: 1000 },
+      { numRuns: 10000 },
     );
   });
 });

@@ -78,7 +78,7 @@ describe('the grid, for any moment, zone and interval', () => {
       fc.property(zonedPoint(anyZone), anyInterval, ({ zone, at }, interval) => {
         checkAround(calendarOf(interval, zone), interval, zone, at);
       }),
-      { numRuns: 4000 },
+      { numRuns: 2500 },
     );
   });
 

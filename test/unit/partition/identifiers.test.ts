@@ -57,7 +57,7 @@ describe('quoteIdentifier', () => {
       fc.property(anyText, (name) => {
         expect(readIdentifier(quoteIdentifier(name))).toBe(name);
       }),
-      { numRuns: 1000 },
+      { numRuns: 10000 },
     );
   });
 
@@ -81,7 +81,7 @@ describe('quoteLiteral', () => {
       fc.property(anyText, fc.boolean(), (text, conforming) => {
         expect(readLiteral(quoteLiteral(text), conforming)).toBe(text);
       }),
-      { numRuns: 2000 },
+      { numRuns: 20000 },
     );
   });
 
@@ -128,7 +128,7 @@ describe('shellWord', () => {
       fc.property(anyText, anyText, (text, other) => {
         expect(readShellWords(`${shellWord(text)} ${shellWord(other)}`)).toEqual([text, other]);
       }),
-      { numRuns: 2000 },
+      { numRuns: 20000 },
     );
   });
 

@@ -72,7 +72,7 @@ describe('the text of a point', () => {
       fc.property(pointOf(keyType), (value) => {
         expect(parseKeyText(keyType, keyText(keyType, value))).toBe(value);
       }),
-      { numRuns: 1000 },
+      { numRuns: 10000 },
     );
   });
 
@@ -175,7 +175,7 @@ describe('texts of the server', () => {
             expect(keyText(keyType, read)).toBe(text + tail);
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 30000 },
     );
   });
 });
@@ -207,7 +207,7 @@ describe('UUIDs of version 7', () => {
           keyText('uuid', from * MILLISECOND) <= uuid && uuid < keyText('uuid', to * MILLISECOND);
         expect(inside).toBe(from <= at && at < to);
       }),
-      { numRuns: 3000 },
+      { numRuns: 30000 },
     );
   });
 
@@ -218,7 +218,7 @@ describe('UUIDs of version 7', () => {
         const upper = parseKeyText('uuid', boundText, 'to') ?? -1n;
         if (uuidOf(at, random) < boundText) expect(at * MILLISECOND < upper).toBe(true);
       }),
-      { numRuns: 3000 },
+      { numRuns: 30000 },
     );
   });
 
@@ -230,7 +230,7 @@ describe('UUIDs of version 7', () => {
         if (uuidOf(at, random) >= boundText) expect(at * MILLISECOND >= lower).toBe(true);
         expect(keyText('uuid', lower) <= boundText).toBe(true);
       }),
-      { numRuns: 3000 },
+      { numRuns: 30000 },
     );
   });
 
@@ -292,7 +292,7 @@ describe('wall-clock keys', () => {
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: 20000 },
     );
   });
 
@@ -304,7 +304,7 @@ describe('wall-clock keys', () => {
         expect(Temporal.Instant.compare(read, written)).toBeGreaterThanOrEqual(0);
         expect(pointAt(keyType, zone, read)).toBe(pointAt(keyType, zone, written));
       }),
-      { numRuns: 1000 },
+      { numRuns: 10000 },
     );
   });
 

@@ -134,7 +134,7 @@ describe('in the life of a table', () => {
           for (const event of events) state = next(state, event);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 

@@ -31,7 +31,7 @@ test('what is written is read', () => {
         expect(parseMarker(markerText(written))).toEqual(written);
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 1000 },
   );
 });
 
@@ -86,7 +86,7 @@ describe('not a marker', () => {
       fc.property(fc.oneof(fc.string(), fc.json()), fc.boolean(), (text, prefixed) => {
         expect(parseMarker(prefixed ? `${MARKER_PREFIX}${text}}` : text)).toBeNull();
       }),
-      { numRuns: 1000 },
+      { numRuns: 10000 },
     );
   });
 
@@ -97,7 +97,7 @@ describe('not a marker', () => {
         const read = parseMarker(text.slice(0, index) + character + text.slice(index + 1));
         if (read !== null) expect(Object.keys(read)).toEqual(Object.keys(marker));
       }),
-      { numRuns: 1000 },
+      { numRuns: 10000 },
     );
   });
 });

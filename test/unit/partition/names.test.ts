@@ -51,7 +51,7 @@ describe('suffixes', () => {
           expect(suffixOf(interval, first.label) < suffixOf(interval, later.label)).toBe(true);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 5000 },
     );
   });
 });
@@ -92,7 +92,7 @@ describe('the limit of 63 bytes', () => {
           expect(nameExcess(table, interval)).toBe(over);
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 10000 },
     );
   });
 });

@@ -70,7 +70,7 @@ describe('whatever there is', () => {
           expect(hit === -1 ? '' : `${rangeText(removed.range)} ${toInstant(moments[hit] ?? 0n)}`).toBe('');
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 600 },
     );
   });
 
@@ -93,7 +93,7 @@ describe('whatever there is', () => {
         const names = plan(situation).steps.map(({ partition: { name } }) => name);
         expect(names.toSorted()).toEqual(expected.map(({ name }) => name).toSorted());
       }),
-      { numRuns: 1000 },
+      { numRuns: 600 },
     );
   });
 

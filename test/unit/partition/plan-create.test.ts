@@ -63,7 +63,7 @@ describe('whatever there is', () => {
         expect(plan(situation).problems).toEqual([]);
         expect(plan(applied(situation))).toEqual({ steps: [], problems: [], refusal: null });
       }),
-      { numRuns: 800 },
+      { numRuns: 500 },
     );
   });
 

@@ -37,7 +37,7 @@ describe('union', () => {
         expect(separate(joined)).toBe(true);
         expect(nonEmpty(joined)).toBe(true);
       }),
-      { numRuns: 2000 },
+      { numRuns: 20000 },
     );
   });
 
@@ -68,7 +68,7 @@ describe('uncovered', () => {
         expect(separate(pieces)).toBe(true);
         expect(nonEmpty(pieces)).toBe(true);
       }),
-      { numRuns: 2000 },
+      { numRuns: 20000 },
     );
   });
 
