@@ -12,6 +12,7 @@ import { type CliOptions, type CliResult, runCli } from '../support/cli.ts';
 import { createTestDatabase, type TestDatabase, type TestRole } from '../support/database.ts';
 import { configFile, describeSchema, keeper, partitionsOf, stepsOf } from '../support/keeper.ts';
 import { type Holder, hold, monthStart } from '../support/traffic.ts';
+import { runThatWaits } from '../support/transactions.ts';
 import { waitUntil } from '../support/wait.ts';
 
 const events = { premake: 1, retention: { months: 1 }, maxExpiredShare: 1 } as const;
@@ -364,11 +365,6 @@ describe('a run that is told to end', () => {
       `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'partition-keeper/%' AND ${where}`,
     );
 
-  const untilItWaits = (database: TestDatabase): Promise<void> =>
-    waitUntil(async () => (await sessions(database, "query LIKE '%pg_locks%'")).length === 1, {
-      what: 'the run waits for a lock',
-    });
-
   async function expectNothingLeft(database: TestDatabase): Promise<void> {
     await waitUntil(async () => (await sessions(database)).length === 0, { what: 'its session is gone' });
     expect(
@@ -392,7 +388,7 @@ describe('a run that is told to end', () => {
     const holder = await holdTable(database);
     const before = await describeSchema(database);
     const run = await start(database, [job, '--format', 'json']);
-    await untilItWaits(database);
+    await runThatWaits(database);
     run.child.kill(signal);
     const { code, stdout, stderr } = await run.ended;
 
@@ -422,7 +418,7 @@ describe('a run that is told to end', () => {
         (await database.query('SELECT 1 WHERE to_regclass($1) IS NULL', [`app.${month(-4)}`])).length === 1,
       { what: 'the first partition is dropped' },
     );
-    await untilItWaits(database);
+    await runThatWaits(database);
     run.child.kill('SIGTERM');
     const { code, stdout } = await run.ended;
     await holder.end();

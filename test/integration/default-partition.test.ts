@@ -10,8 +10,8 @@ import {
   stepsOf,
   tableOf,
 } from '../support/keeper.ts';
+import { pidOf, runThatWaits, waitUntilLong } from '../support/transactions.ts';
 import { uuid7 } from '../support/uuid.ts';
-import { waitUntil } from '../support/wait.ts';
 
 const NOW = at('2026-11-22T13:00:00Z');
 
@@ -210,17 +210,10 @@ describe('a default partition', () => {
       await writer.query(
         'UPDATE app.events SET id = id + 100 WHERE id IN (1, 10); DELETE FROM app.events WHERE id = 11',
       );
+      await waitUntilLong(database, await pidOf(writer));
       const run = keeper(database).create({ now: NOW });
       // It has made its copy, has seen the writer, and looks again and again whether he is gone.
-      await waitUntil(
-        async () => {
-          const rows = await database.query(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/create' AND query LIKE '%FROM pg_locks l%' AND state <> 'active'",
-          );
-          return rows.length === 1;
-        },
-        { what: 'the run waits for the writer' },
-      );
+      await runThatWaits(database);
       await writer.query('COMMIT');
       const report = await run;
       expect(done(report)[0]).toBe('move-rows app.events_2026_11');

@@ -14,6 +14,7 @@ import {
   startTraffic,
   type Work,
 } from '../support/traffic.ts';
+import { runThatWaits } from '../support/transactions.ts';
 import { waitUntil } from '../support/wait.ts';
 
 /** One partition is past retention: that of three months ago. */
@@ -45,12 +46,13 @@ const readerOfParent = (database: TestDatabase): Promise<Holder> =>
   hold(database, 'report of the parent', 'LOCK TABLE ONLY platform.audit_logs IN ACCESS SHARE MODE');
 
 /** A transaction with an old snapshot that holds nothing we need. */
-async function oldSnapshot(database: TestDatabase): Promise<Holder> {
-  const holder = await hold(database, 'dump', 'COMMIT');
-  await holder.client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
-  await holder.client.query('SELECT count(*) FROM files.file_uploads');
-  return holder;
-}
+const oldSnapshot = (database: TestDatabase): Promise<Holder> =>
+  hold(
+    database,
+    'dump',
+    'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ',
+    'SELECT count(*) FROM files.file_uploads',
+  );
 
 /** Ends the connection of the run, as an administrator or a broken network does. */
 async function endConnectionOfRun(database: TestDatabase): Promise<void> {
@@ -74,35 +76,36 @@ async function interrupt(database: AuditDatabase): Promise<void> {
 }
 
 describe('readers of the whole table that overlap', () => {
-  /** Has one transaction open at any time; the next begins before the last one ends. */
-  function overlapping(): Work[] {
-    let turn: Promise<void> = Promise.resolve();
-    return [1, 2].map(() => async (run) => {
-      const mine = turn;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      turn = promise;
-      await mine;
-      await run('BEGIN');
-      await run('SELECT count(*) FROM platform.audit_logs');
-      resolve();
-      // Long enough to be no short transaction, which one could wait for.
-      await delay(300);
-      // The other one has begun by now, and reads.
-      await turn;
-      await run('COMMIT');
-    });
+  /** Has a transaction open at any time, with enough of it left to be no short one that could be waited for. */
+  function overlapping(): { readonly work: Work; readonly release: () => void } {
+    let begun = 0;
+    let released = false;
+    return {
+      work: async (run) => {
+        await run('BEGIN');
+        await run('SELECT count(*) FROM platform.audit_logs');
+        begun += 1;
+        const mine = begun;
+        await waitUntil(() => released || begun > mine, { what: 'the other reader has begun' });
+        await delay(300);
+        await run('COMMIT');
+      },
+      release: () => {
+        released = true;
+      },
+    };
   }
 
   test('do not keep an expired partition alive: it is detached concurrently and then dropped', async () => {
     await using database = await createAuditDatabase({ months: MONTHS });
-    const [one, other] = overlapping();
-    if (one === undefined || other === undefined) throw new Error('two were asked for');
+    const { work, release } = overlapping();
     const traffic = await startTraffic(database, {
-      'reader 1': one,
-      'reader 2': other,
+      'reader 1': work,
+      'reader 2': work,
       'log writer': logWriter(database),
     });
     const report = await keeper(database, auditLogs).cleanup({ maxWaitMs: 4_000 });
+    release();
     await traffic.stop();
 
     expect(traffic.failures).toEqual([]);
@@ -187,15 +190,7 @@ describe('a run whose connection ends in the midst of a detach', () => {
     await database.query(`CREATE TABLE platform.activity_logs_rest PARTITION OF platform.activity_logs
       FOR VALUES FROM ('2001-02-01') TO (MAXVALUE)`);
     const cleaning = keeper(database, auditLogs, { ...auditLogs, table: 'activity_logs' }).cleanup();
-    await waitUntil(
-      async () =>
-        (
-          await database.query(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/cleanup' AND query LIKE '%pg_locks%'",
-          )
-        ).length === 1,
-      { what: 'the run waits for the reader' },
-    );
+    await runThatWaits(database);
     await endConnectionOfRun(database);
     const report = await cleaning;
     await reader.end();
@@ -229,15 +224,7 @@ describe('a detached table that is attached again', () => {
 
     const administrator = await hold(database, 'administrator', `${attach} ${range}`);
     const cleaning = keeper(database, withGrace).cleanup();
-    await waitUntil(
-      async () =>
-        (
-          await database.query(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/cleanup' AND query LIKE '%pg_locks%'",
-          )
-        ).length === 1,
-      { what: 'the run waits to drop the table' },
-    );
+    await runThatWaits(database);
     await administrator.end();
     expect(tableOf(await cleaning)).toMatchObject({ status: 'failed', error: { code: 'PKCHG' } });
     expect(await isAttached(database)).toBe(true);

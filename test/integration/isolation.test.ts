@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { at, configFile, done, keeper, partitionsOf, tableOf } from '../support/keeper.ts';
+import { pidOf, runThatWaits, waitUntilLong } from '../support/transactions.ts';
 import { waitUntil } from '../support/wait.ts';
 
 const NOW = at('2026-11-22T13:00:00Z');
@@ -20,25 +21,8 @@ async function databaseWithTables(): Promise<TestDatabase> {
 async function blocker(database: TestDatabase): Promise<pg.Client> {
   const client = await database.connect();
   await client.query('BEGIN; LOCK TABLE app.events IN SHARE UPDATE EXCLUSIVE MODE');
+  await waitUntilLong(database, await pidOf(client));
   return client;
-}
-
-/** Waits until a run of the job has looked for holders of the locks it needs, and so found some; its process id. */
-async function waitingRun(database: TestDatabase, job = 'create'): Promise<number> {
-  let pid: number | undefined;
-  await waitUntil(
-    async () => {
-      const rows = await database.query<{ pid: number }>(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1 AND query LIKE '%FROM pg_locks l%' AND state <> 'active'",
-        [`partition-keeper/${job}`],
-      );
-      pid = rows[0]?.pid;
-      return pid !== undefined;
-    },
-    { what: `a ${job} waits for a lock` },
-  );
-  if (pid === undefined) throw new Error('no process id');
-  return pid;
 }
 
 describe('of two runs at once', () => {
@@ -46,7 +30,7 @@ describe('of two runs at once', () => {
     await using database = await databaseWithTables();
     const holder = await blocker(database);
     const first = keeper(database).create({ now: NOW });
-    await waitingRun(database);
+    await runThatWaits(database);
 
     const both = keeper(database, {}, { table: 'others' });
     const second = await both.create({ now: NOW });
@@ -101,7 +85,7 @@ describe('a run that is ended from outside', () => {
     await using database = await databaseWithTables();
     const holder = await blocker(database);
     const first = keeper(database, {}, { table: 'others' }).create({ now: NOW });
-    const pid = await waitingRun(database);
+    const pid = await runThatWaits(database);
     await database.query('SELECT pg_terminate_backend($1)', [pid]);
     const report = await first;
     expect(report.ok).toBe(false);
@@ -124,7 +108,7 @@ describe('a run that is ended from outside', () => {
     await waitUntil(async () => Object.keys(await partitionsOf(database, 'app.others')).length === 4, {
       what: 'the first table is done',
     });
-    await waitingRun(database);
+    await runThatWaits(database);
     stop.abort();
     const report = await first;
     expect(tableOf(report, 'others')).toMatchObject({ status: 'ok' });

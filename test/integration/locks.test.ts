@@ -13,6 +13,7 @@ import {
   partitionName,
   passGrace,
 } from '../support/traffic.ts';
+import { runThatWaits } from '../support/transactions.ts';
 import { waitUntil } from '../support/wait.ts';
 
 /** A table that refers to no other, so nothing said here stands in its way. */
@@ -32,18 +33,6 @@ async function addEvents(database: TestDatabase): Promise<void> {
     CREATE TABLE app.events_old PARTITION OF app.events FOR VALUES FROM ('${monthStart(-3)} 00:00+00') TO ('${monthStart(-2)} 00:00+00');
     CREATE TABLE app.events_rest PARTITION OF app.events FOR VALUES FROM ('${monthStart(-2)} 00:00+00') TO ('${monthStart(1)} 00:00+00')`);
 }
-
-/** Waits until a run looks who is in its way. */
-const untilItWaits = (database: TestDatabase): Promise<void> =>
-  waitUntil(
-    async () => {
-      const looking = await database.query(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'partition-keeper/%' AND query LIKE '%pg_locks%'",
-      );
-      return looking.length === 1;
-    },
-    { what: 'the run looks who is in its way' },
-  );
 
 /** Locks held for longer than any statement of ours, and connections that are still there. */
 async function expectNothingLeft(database: TestDatabase): Promise<void> {
@@ -105,7 +94,7 @@ describe('behind an ACCESS EXCLUSIVE lock on a table, its partitions and its def
       'LOCK TABLE platform.audit_logs IN ACCESS EXCLUSIVE MODE',
     );
     const creating = keeper(database, auditLogs).create();
-    await untilItWaits(database);
+    await runThatWaits(database);
     await holder.end();
     const steps = stepsOf(await creating);
     expect(steps.map(({ status }) => status)).toEqual(['done', 'done']);
@@ -124,7 +113,7 @@ describe('rows of the default partition that cannot be seen when create plans', 
     for (const statement of before) await database.query(statement);
     const holder = await hold(database, 'migration', ...within);
     const creating = keeper(database, auditLogs).create();
-    await untilItWaits(database);
+    await runThatWaits(database);
     await holder.end();
     const steps = stepsOf(await creating);
     expect(steps.map(({ kind, status }) => [kind, status])).toEqual([

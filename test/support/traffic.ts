@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { createTestDatabase, type TestDatabase, type TestRole } from './database.ts';
 import type { Settings } from './keeper.ts';
+import { pidOf, waitUntilLong } from './transactions.ts';
 import { waitUntil } from './wait.ts';
 
 const sqlFolder = new URL('../../sql/', import.meta.url);
@@ -233,7 +234,7 @@ export interface Holder {
   readonly end: () => Promise<void>;
 }
 
-/** Opens a transaction that runs the statements and then does nothing, as an application of the name given. */
+/** Opens a long transaction that runs the statements and then does nothing, as an application of the name given. */
 export async function hold(
   database: TestDatabase,
   application: string,
@@ -241,11 +242,12 @@ export async function hold(
 ): Promise<Holder> {
   const client = await database.connect();
   await client.query(`SET application_name = '${application}'`);
-  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const pid = await pidOf(client);
   await client.query('BEGIN');
   for (const statement of statements) await client.query(statement);
+  await waitUntilLong(database, pid);
   return {
-    pid: rows[0]?.pid ?? 0,
+    pid,
     client,
     end: async () => {
       await client.query('COMMIT');

@@ -7,6 +7,8 @@ import { type Holder, readHolders } from './holders.ts';
 
 /** A holder younger than this is gone by the time we ask for the lock. */
 const SHORT_MS = 50;
+/** Longer than that by more than a timer is early: who is still there at the second look is not young. */
+const LOOK_AGAIN_MS = 60;
 const POLL_MS = 100;
 const FIRST_BACKOFF_MS = 200;
 const BACKOFF_FACTOR = 1.5;
@@ -92,7 +94,7 @@ export function patience(
         const doubtful = !lookedBefore && holders.some(({ ageSeconds }) => ageSeconds === null);
         if (long.length === 0 && !doubtful) return;
         note(long);
-        await pause(long.length > 0 ? POLL_MS : SHORT_MS, needs);
+        await pause(long.length > 0 ? POLL_MS : LOOK_AGAIN_MS, needs);
       }
     },
     async backOff(needs, attemptMs) {
