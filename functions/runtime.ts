@@ -2,14 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Config, parseConfig } from '../lib/config/config.ts';
 import { parsePayload } from '../lib/config/payload.ts';
-import type { Job, Report } from '../lib/contract.ts';
+import { CONFIG_FILE, ENVIRONMENT, type Job, type Report } from '../lib/contract.ts';
+import { KeeperError } from '../lib/errors.ts';
 import { runCleanup, runCreate, runHealth } from '../lib/jobs/jobs.ts';
-import type { JobOptions, StepEvent } from '../lib/jobs/options.ts';
-import { connectionSettings } from '../lib/postgres/connection-options.ts';
-import { settingsFromSecret } from './secret.ts';
+import type { JobOptions } from '../lib/jobs/options.ts';
+import { SQLSTATE } from '../lib/postgres/sqlstate.ts';
+import { credentials } from './credentials.ts';
+import { logger, logReport, logStep } from './log.ts';
+import { measurementsOf, measurementsOfFailure, publish } from './metrics.ts';
 
 /** The part of Lambda's context that is used. */
 export interface InvocationContext {
+  readonly awsRequestId: string;
   readonly getRemainingTimeInMillis: () => number;
 }
 
@@ -18,44 +22,63 @@ export type Handler = (payload: unknown, context: InvocationContext) => Promise<
 /** Kept of the remaining time for the last step at hand, the second inspection and the report. */
 const RESERVE_MS = 10_000;
 
-/** The config is packed beside the code, as JSON; `PARTITION_KEEPER_CONFIG` names another file. */
+/** The config is packed beside the code, as JSON. */
 async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
-  const name = env['PARTITION_KEEPER_CONFIG'] ?? 'partitions.config.json';
+  const name = env[ENVIRONMENT.config] ?? CONFIG_FILE;
   const path = resolve(env['LAMBDA_TASK_ROOT'] ?? process.cwd(), name);
   return parseConfig(JSON.parse(await readFile(path, 'utf8')), name);
 }
 
-const log = (record: object): void => console.log(JSON.stringify(record));
-
-/** `DATABASE_SECRET_ARN`, or what the command line takes: `DATABASE_URL` or `PG*`. */
-function connectionFrom(env: NodeJS.ProcessEnv): Promise<JobOptions['connection']> {
-  const arn = env['DATABASE_SECRET_ARN'];
-  return arn === undefined
-    ? Promise.resolve(connectionSettings(undefined, env))
-    : settingsFromSecret(arn, env);
+/** A job as the payload asks for it. */
+interface Asked {
+  readonly run: (common: JobOptions) => Promise<Report>;
+  /** All tables, and not a dry run: what the schedules ask for. */
+  readonly complete: boolean;
 }
 
-async function run(job: Job, payload: unknown, context: InvocationContext): Promise<Report> {
-  const { env } = process;
-  const common = async () => ({
-    config: await readConfig(env),
-    connection: await connectionFrom(env),
-    signal: AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS)),
-    onStep: ({ schema, table, step }: StepEvent) => log({ event: 'step', job, schema, table, ...step }),
-  });
+/** @throws KeeperError on a payload that is not understood; nothing has been done then */
+function ask(job: Job, payload: unknown): Asked {
   switch (job) {
     case 'create': {
       const asked = parsePayload('create', payload);
-      return runCreate({ ...(await common()), ...asked });
+      const restricted = asked.tables ?? asked.from ?? asked.to;
+      return {
+        run: (common) => runCreate({ ...common, ...asked }),
+        complete: restricted === undefined && asked.dryRun !== true,
+      };
     }
     case 'cleanup': {
       const asked = parsePayload('cleanup', payload);
-      return runCleanup({ ...(await common()), ...asked });
+      const restricted = asked.tables ?? asked.partitions;
+      return {
+        run: (common) => runCleanup({ ...common, ...asked }),
+        complete: restricted === undefined && asked.dryRun !== true,
+      };
     }
     case 'health': {
       const asked = parsePayload('health', payload);
-      return runHealth({ ...(await common()), ...asked });
+      return {
+        run: (common) => runHealth({ ...common, ...asked }),
+        complete: asked.tables === undefined,
+      };
     }
+  }
+}
+
+const isRefusedPassword = (error: unknown): boolean =>
+  error instanceof KeeperError && error.code === SQLSTATE.invalidPassword;
+
+/** A secret that was rotated since it was cached is fetched anew, once; nothing has been done by then. */
+async function withCredentials(
+  run: (connection: JobOptions['connection']) => Promise<Report>,
+): Promise<Report> {
+  const { settings, cached } = await credentials(process.env, false);
+  try {
+    return await run(settings);
+  } catch (error) {
+    if (!cached || !isRefusedPassword(error)) throw error;
+    logger.warn('The password was refused; fetching the secret anew.');
+    return run((await credentials(process.env, true)).settings);
   }
 }
 
@@ -68,14 +91,47 @@ const failures = (report: Report): string =>
     )
     .join(' ');
 
+/** What a failed invocation shows, and its failure destination gets: the hint is part of it. */
+const told = (error: unknown): unknown =>
+  error instanceof KeeperError ? new Error(`${error.message} ${error.hint}`, { cause: error }) : error;
+
 /**
  * The handler of one job. A run in which a table failed or was refused throws after all tables have been dealt
  * with, so that retries, the Errors metric and the failure destination see it; the report is in the log.
  */
 export function handlerFor(job: Job): Handler {
   return async (payload, context) => {
-    const report = await run(job, payload, context);
-    log({ event: 'report', ...report });
+    logger.resetKeys();
+    logger.appendKeys({ requestId: context.awsRequestId, job });
+    const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS));
+    let asked: Asked;
+    try {
+      asked = ask(job, payload);
+    } catch (error) {
+      // A mistake of whoever invoked it says nothing about the job: no metric.
+      logger.error('refused', { payload, error });
+      throw told(error);
+    }
+    let database = process.env[ENVIRONMENT.database] ?? process.env['PGDATABASE'] ?? 'postgres';
+    let report: Report;
+    try {
+      const config = await readConfig(process.env);
+      report = await withCredentials((connection) => {
+        database = process.env[ENVIRONMENT.database] ?? connection.database;
+        return asked.run({
+          config,
+          connection,
+          signal,
+          onStep: (event) => logStep(job, event),
+        });
+      });
+    } catch (error) {
+      logger.error('failed', { error });
+      publish(measurementsOfFailure(database, job, asked.complete));
+      throw told(error);
+    }
+    logReport(report);
+    publish(measurementsOf(database, job, report, asked.complete));
     if (!report.ok) throw new Error(`${job} did not succeed. ${failures(report)}`);
     return report;
   };

@@ -12,33 +12,61 @@ const secretSchema = v.object({
   dbname: v.optional(v.string()),
 });
 
-type Secret = v.InferOutput<typeof secretSchema>;
+export type Secret = v.InferOutput<typeof secretSchema>;
 
-const wrong = (arn: string, what: string, cause?: unknown): KeeperError =>
+const wrong = (arn: string, what: string): KeeperError =>
   new KeeperError({
     code: 'secret-invalid',
     message: `The secret ${arn} ${what}.`,
     hint: 'It must hold JSON with username and password, and host, port and dbname unless the environment has them.',
-    cause,
   });
 
-async function fetchSecret(client: SecretsManagerClient, arn: string): Promise<Secret> {
-  const { SecretString: text } = await client.send(new GetSecretValueCommand({ SecretId: arn }));
-  if (text === undefined) throw wrong(arn, 'holds no text');
+/** No retries beyond the SDK's own, and no waiting for an endpoint that a security group keeps away. */
+const client = (): SecretsManagerClient =>
+  new SecretsManagerClient({ requestHandler: { connectionTimeout: 3_000, requestTimeout: 5_000 } });
+
+async function readText(arn: string): Promise<string | undefined> {
   try {
-    return v.parse(secretSchema, JSON.parse(text));
+    const { SecretString: text } = await client().send(new GetSecretValueCommand({ SecretId: arn }));
+    return text;
   } catch (error) {
-    throw wrong(arn, 'does not have the form of an RDS secret', error);
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new KeeperError({
+      code: 'secret-unavailable',
+      message: `The secret ${arn} could not be read: ${reason}`,
+      hint: 'Check that it exists, that the role of the function may read it and decrypt it with its key, and that the VPC has a way to Secrets Manager: a NAT gateway or an interface endpoint, and security groups that let port 443 through. IAM authentication needs none of it.',
+      cause: error,
+    });
   }
+}
+
+/** @throws KeeperError when the secret cannot be read or has not the expected form; its value is never shown */
+export async function fetchSecret(arn: string): Promise<Secret> {
+  const text = await readText(arn);
+  if (text === undefined) throw wrong(arn, 'holds no text');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // The parser's message would quote the secret.
+    throw wrong(arn, 'does not hold JSON');
+  }
+  const result = v.safeParse(secretSchema, value);
+  if (result.success) return result.output;
+  const fields = result.issues.map((issue) => v.getDotPath(issue) ?? 'the whole').join(', ');
+  throw wrong(arn, `does not have the form of an RDS secret (wrong or missing: ${fields})`);
 }
 
 /**
  * Connection settings from a secret; host, port and database may also come from the environment, as an
  * RDS-managed secret names none of them.
- * @throws KeeperError when the secret has not the expected form, and the SDK's errors
+ * @throws KeeperError when neither names a host
  */
-export async function settingsFromSecret(arn: string, env: NodeJS.ProcessEnv): Promise<ConnectionSettings> {
-  const { username, password, host, port, dbname } = await fetchSecret(new SecretsManagerClient({}), arn);
+export function settingsFromSecret(
+  arn: string,
+  { username, password, host, port, dbname }: Secret,
+  env: Readonly<Record<string, string | undefined>>,
+): ConnectionSettings {
   const server = env['PGHOST'] ?? host;
   if (server === undefined) throw wrong(arn, 'names no host, and PGHOST is not set');
   return {

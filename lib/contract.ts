@@ -179,5 +179,46 @@ export interface Report {
   readonly error?: ReportError;
 }
 
+/** Namespace and names of the CloudWatch metrics: what the functions emit is what alarms and dashboard read. */
+export const METRIC_NAMESPACE = 'PartitionKeeper';
+
+export const TABLE_METRICS = {
+  missing: 'MissingPartitions',
+  runway: 'RunwayDays',
+  expired: 'ExpiredPartitions',
+  defaultRows: 'DefaultPartitionRows',
+} as const;
+
+export const JOB_METRICS = {
+  /** 1 after a complete run that succeeded. Each health check adds 0 for all jobs, so that silence is a figure too. */
+  succeeded: 'RunSucceeded',
+  /** 1 after a run that failed, 0 after a complete run that succeeded. */
+  failed: 'RunFailed',
+  created: 'PartitionsCreated',
+  dropped: 'PartitionsDropped',
+  lockWait: 'LockWaitMilliseconds',
+} as const;
+
+export const DIMENSIONS = { database: 'Database', table: 'Table', job: 'Job' } as const;
+
+/** The value of the dimension Table. */
+export const tableDimension = (table: { readonly schema: string; readonly table: string }): string =>
+  `${table.schema}.${table.table}`;
+
+/** Environment variables by which the constructs tell the functions what they need to know. */
+export const ENVIRONMENT = {
+  /** Config file as JSON, beside the code unless absolute. */
+  config: 'PARTITION_KEEPER_CONFIG',
+  /** The value of the dimension Database. */
+  database: 'PARTITION_KEEPER_DATABASE',
+  /** Secret with user and password of the database. */
+  secretArn: 'DATABASE_SECRET_ARN',
+  /** Database role that logs in by RDS IAM authentication, instead of a secret. */
+  iamUser: 'DATABASE_IAM_USER',
+} as const;
+
+/** File of the config beside the code of the functions. */
+export const CONFIG_FILE = 'partitions.config.json';
+
 export const EXIT = { ok: 0, failed: 1, usage: 2, findings: 3, refused: 4 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

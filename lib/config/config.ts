@@ -3,10 +3,13 @@ import { usageError } from '../errors.ts';
 import type { Interval } from '../partition/calendar.ts';
 import type { Span } from '../partition/span.ts';
 import type { TableConfig } from '../partition/table-config.ts';
+import type { Deployment } from './deployment.ts';
 import { type ConfigInput, configSchema, type TableInput } from './schema.ts';
 
 export interface Config {
   readonly tables: readonly TableConfig[];
+  /** Where on AWS the functions are put; absent unless the config says. */
+  readonly deployment?: Deployment;
 }
 
 const DEFAULT_PREMAKE: Record<Interval, number> = {
@@ -48,12 +51,13 @@ function pathText(issue: v.BaseIssue<unknown>): string {
   return path.join('').replace(/^\./, '') || 'the config';
 }
 
+export type CheckedConfig = v.InferOutput<typeof configSchema>;
+
 /**
- * Checks a config and fills in its defaults.
- * @param source what to call it in messages, normally its file name
+ * @param source what to call the config in messages, normally its file name
  * @throws KeeperError `config-invalid` that lists every problem with its path
  */
-export function parseConfig(input: unknown, source: string): Config {
+export function checkConfig(input: unknown, source: string): CheckedConfig {
   const result = v.safeParse(configSchema, input);
   if (!result.success) {
     const problems = result.issues.map((issue) => `  ${pathText(issue)}: ${issue.message}`);
@@ -64,5 +68,14 @@ export function parseConfig(input: unknown, source: string): Config {
       `Correct ${source}; nothing has been done. The fields are described in the README under "Config".`,
     );
   }
-  return { tables: result.output.tables.map((table) => withDefaults(table, result.output.timeZone)) };
+  return result.output;
+}
+
+/** Checks a config, as `checkConfig`, and fills in its defaults. */
+export function parseConfig(input: unknown, source: string): Config {
+  const { tables, timeZone, deployment } = checkConfig(input, source);
+  return {
+    tables: tables.map((table) => withDefaults(table, timeZone)),
+    ...(deployment === undefined ? {} : { deployment }),
+  };
 }

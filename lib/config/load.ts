@@ -4,7 +4,7 @@ import { basename, extname, resolve } from 'node:path';
 import { features } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { usageError } from '../errors.ts';
-import { type Config, parseConfig } from './config.ts';
+import { type CheckedConfig, type Config, checkConfig, parseConfig } from './config.ts';
 
 const FILE_NAMES = [
   'partitions.config.ts',
@@ -60,12 +60,10 @@ async function read(path: string): Promise<unknown> {
   }
 }
 
-/**
- * Reads and checks the config.
- * @param file path of a `.ts`, `.js`, `.mjs` or `.json` file; absent: the usual names in `folder`
- * @throws KeeperError when there is none, or it cannot be read or is wrong
- */
-export async function loadConfig(file: string | undefined, folder: string): Promise<Config> {
+async function readInput(
+  file: string | undefined,
+  folder: string,
+): Promise<{ readonly input: unknown; readonly name: string }> {
   const path = locate(file, folder);
   if (!EXTENSIONS.includes(extname(path))) {
     throw usageError(
@@ -74,5 +72,21 @@ export async function loadConfig(file: string | undefined, folder: string): Prom
       `Use a file that ends in ${EXTENSIONS.join(', ')}.`,
     );
   }
-  return parseConfig(await read(path), basename(path));
+  return { input: await read(path), name: basename(path) };
+}
+
+/**
+ * Reads and checks the config.
+ * @param file path of a `.ts`, `.js`, `.mjs` or `.json` file; absent: the usual names in `folder`
+ * @throws KeeperError when there is none, or it cannot be read or is wrong
+ */
+export async function loadConfig(file: string | undefined, folder: string): Promise<Config> {
+  const { input, name } = await readInput(file, folder);
+  return parseConfig(input, name);
+}
+
+/** The same, as it is written: without the defaults of the tables. */
+export async function loadConfigInput(file: string | undefined, folder: string): Promise<CheckedConfig> {
+  const { input, name } = await readInput(file, folder);
+  return checkConfig(input, name);
 }

@@ -15,7 +15,18 @@ const instant = v.pipe(
   }),
 );
 
-const tables = v.optional(v.array(v.string('must be schema.table'), 'must be a list of schema.table'));
+const tables = v.optional(
+  v.pipe(
+    v.array(v.string('must be schema.table'), 'must be a list of schema.table'),
+    v.minLength(1, 'must name at least one table; leave it out for all'),
+  ),
+);
+const partitions = v.optional(
+  v.pipe(
+    v.array(v.string('must be schema.name'), 'must be a list of schema.name'),
+    v.minLength(1, 'must name at least one partition'),
+  ),
+);
 const flag = v.optional(v.boolean('must be true or false'));
 
 const PAYLOADS = {
@@ -29,7 +40,7 @@ const PAYLOADS = {
     dryRun: flag,
     approve: flag,
   }),
-  cleanup: v.strictObject({ tables, dryRun: flag, approve: flag }),
+  cleanup: v.strictObject({ tables, partitions, dryRun: flag, approve: flag }),
   health: v.strictObject({ tables }),
 };
 

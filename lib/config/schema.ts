@@ -1,7 +1,9 @@
-import { Temporal } from 'temporal-polyfill';
 import * as v from 'valibot';
 import { INTERVALS } from '../partition/calendar.ts';
 import { byteLength, MAX_NAME_BYTES, nameExcess } from '../partition/names.ts';
+import { deploymentSchema } from './deployment.ts';
+import { timeZone } from './time-zone.ts';
+import { unknownKey, unknownText } from './unknown-key.ts';
 
 const identifier = (what: string) =>
   v.pipe(
@@ -27,15 +29,6 @@ const amount = (unit: keyof typeof MAX_UNITS) =>
     ),
   );
 
-/** Valibot tells of the first unknown key of an object only. */
-function unknownText(what: string, issue: v.StrictObjectIssue, known: readonly string[]): string {
-  const input: unknown = issue.path?.[0]?.input;
-  const unknown = Object.keys(Object(input)).filter((key) => !known.includes(key));
-  const others =
-    unknown.length > 1 ? `, as ${unknown.length > 2 ? 'are' : 'is'} ${unknown.slice(1).join(', ')}` : '';
-  return `unknown ${what}${others}; known are ${known.join(', ')}`;
-}
-
 const span = v.pipe(
   v.strictObject(
     {
@@ -55,31 +48,6 @@ const span = v.pipe(
     'must have at least one of years, months, weeks, days, hours',
   ),
 );
-
-/** Not everything Temporal takes for a zone is the name of one: a whole timestamp would do, too. */
-function isTimeZone(name: string): boolean {
-  try {
-    const { timeZoneId } = Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name);
-    return timeZoneId.toLowerCase() === name.toLowerCase();
-  } catch {
-    return false;
-  }
-}
-
-const timeZone = v.pipe(
-  v.string('must be the name of a time zone, such as UTC or Europe/Berlin'),
-  v.check(
-    isTimeZone,
-    (issue) => `unknown time zone ${issue.received}; use an IANA name such as Europe/Berlin`,
-  ),
-);
-
-const unknownKey = (known: readonly string[]) => (issue: v.StrictObjectIssue) =>
-  issue.expected === 'never'
-    ? unknownText('key', issue, known)
-    : issue.received === 'undefined'
-      ? 'is required'
-      : `must be an object, not ${issue.received}`;
 
 const tableEntries = {
   schema: identifier('schema'),
@@ -134,6 +102,7 @@ const tableName = v.object({ schema: v.string(), table: v.string() });
 const configEntries = {
   $schema: v.optional(v.string('must be a string')),
   timeZone: v.optional(timeZone),
+  deployment: v.optional(deploymentSchema),
   tables: v.pipe(
     v.array(table, 'must be a list of tables'),
     v.minLength(1, 'must list at least one table'),

@@ -1,5 +1,6 @@
 import type { Report } from '../contract.ts';
-import { usageError } from '../errors.ts';
+import { type KeeperError, usageError } from '../errors.ts';
+import { namesOf } from '../partition/asked-partitions.ts';
 import { runInspection } from './inspection.ts';
 import type { CleanupJobOptions, CreateJobOptions, InspectJobOptions } from './options.ts';
 import { cleanupPlan, createPlan } from './plan-table.ts';
@@ -13,7 +14,8 @@ export const runCreate = (options: CreateJobOptions): Promise<Report> =>
 
 /**
  * Removes partitions that are wholly past retention.
- * @throws KeeperError when `now` is given for a real run: what is removed is judged by the server's clock alone
+ * @throws KeeperError when `now` is given for a real run, since what is removed is judged by the server's clock
+ *   alone; and when a partition is named that no table has
  */
 export async function runCleanup(options: CleanupJobOptions): Promise<Report> {
   const dryRun = options.dryRun === true;
@@ -24,10 +26,28 @@ export async function runCleanup(options: CleanupJobOptions): Promise<Report> {
       'Leave --now out, or add --dry-run to see what a cleanup at that time would do.',
     );
   }
-  return runPlanned('cleanup', options, dryRun, async (context, { table, config }) =>
-    cleanupPlan(context, table, config, options),
+  const names = options.partitions ?? [];
+  const unknown = new Set(names);
+  return runPlanned(
+    'cleanup',
+    options,
+    dryRun,
+    async (context, { table, config }) => {
+      for (const name of namesOf(table, names)) unknown.delete(name);
+      return cleanupPlan(context, table, config, options);
+    },
+    () => {
+      if (unknown.size > 0) throw partitionsUnknown([...unknown]);
+    },
   );
 }
+
+const partitionsUnknown = (names: readonly string[]): KeeperError =>
+  usageError(
+    'partition-unknown',
+    `No configured table that could be inspected has a partition, or a table detached from it, of the name ${names.join(', ')}.`,
+    'Nothing has been done. Write schema.name, as partition-keeper status shows it.',
+  );
 
 /** What create and cleanup would do, and nothing done. */
 export const runPlan = (options: CreateJobOptions & CleanupJobOptions): Promise<Report> =>

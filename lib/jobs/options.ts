@@ -45,6 +45,8 @@ export interface CreateJobOptions extends JobOptions {
 
 export interface CleanupJobOptions extends JobOptions {
   readonly dryRun?: boolean | undefined;
+  /** `schema.name` of the expired partitions to remove; absent: all. */
+  readonly partitions?: readonly string[] | undefined;
   readonly approve?: boolean | undefined;
 }
 

@@ -131,7 +131,7 @@ export function cleanupPlan(
   context: PlanContext,
   table: PartitionedTable,
   config: TableConfig,
-  options: Pick<CleanupOptions, 'approve'>,
+  options: Pick<CleanupOptions, 'approve' | 'partitions'>,
 ): TablePlan {
   const { now, server, localClock } = context;
   const plan = planCleanup(table, config, { ...options, now, localClock, serverClock: server.clock });

@@ -47,6 +47,7 @@ const SKIPPED: ReportError = {
 
 /**
  * Inspects, plans and, unless it is a dry run, applies, table by table: a failure in one never stops the others.
+ * @param admit called when all is planned and nothing done; what it throws ends the run
  * @throws KeeperError when nothing could be begun: no connection, a server of the wrong kind, an unknown table
  */
 export async function runPlanned(
@@ -54,6 +55,7 @@ export async function runPlanned(
   options: JobOptions,
   dryRun: boolean,
   planner: Planner,
+  admit: () => void = () => undefined,
 ): Promise<Report> {
   const tables = selectTables(options.config, options.tables);
   const run = await start(kind, options, dryRun ? 'read' : 'write');
@@ -68,6 +70,7 @@ export async function runPlanned(
       else if ('error' in entry) planned.push(unmanageable(entry.config, entry.error));
       else planned.push(await planTable(run, entry, planner));
     }
+    admit();
     const total = planned.reduce(
       (sum, item) => sum + (isReport(item) ? 0 : item.plan.units.flat().length),
       0,

@@ -1,7 +1,8 @@
 import { Temporal } from 'temporal-polyfill';
 import type { Finding, ReportError } from '../contract.ts';
+import { isNamed, notRemovable } from './asked-partitions.ts';
 import { displayName } from './identifiers.ts';
-import type { DetachedTable, Partition, PartitionedTable } from './model.ts';
+import type { DetachedTable, Partition, PartitionedTable, Relation } from './model.ts';
 import { contains, isBounded } from './range.ts';
 import { keeperCommand } from './remedy.ts';
 import { type Schedule, scheduleOf } from './schedule.ts';
@@ -11,6 +12,8 @@ import type { TableConfig } from './table-config.ts';
 export interface CleanupOptions {
   readonly now: Temporal.Instant;
   readonly approve?: boolean | undefined;
+  /** `schema.name` of the only ones to remove; absent: all. */
+  readonly partitions?: readonly string[] | undefined;
   /** The server's clock, when `now` is not its reading. */
   readonly serverClock: Temporal.Instant;
   readonly localClock: Temporal.Instant;
@@ -147,9 +150,14 @@ export function planCleanup(
     (partition) => !partition.detachPending || isOurs(partition, table),
   );
   const kept = candidates.filter(({ referencedBy }) => referencedBy.length > 0);
-  const removable = candidates.filter(({ referencedBy }) => referencedBy.length === 0);
+  const names = options.partitions;
+  const isAsked = (relation: Relation): boolean => names === undefined || isNamed(relation, names);
+  const removable = candidates.filter(
+    (partition) => partition.referencedBy.length === 0 && isAsked(partition),
+  );
   const pendingFirst = removable.toSorted((a, b) => Number(b.detachPending) - Number(a.detachPending));
-  const waiting = droppableDetached(table, config, schedule).map(
+  const detached = droppableDetached(table, config, schedule).filter(isAsked);
+  const waiting = detached.map(
     (partition): CleanupStep => ({
       kind: 'drop',
       from: 'detached',
@@ -157,13 +165,18 @@ export function planCleanup(
       reason: `detached ${partition.marker.detachedAt}; ${pastRetention(schedule, config)}`,
     }),
   );
+  const mistaken =
+    names === undefined
+      ? null
+      : notRemovable(table, names, [...removable, ...detached], retentionText(config));
   return {
     steps: [...pendingFirst.map((partition) => attachedStep(partition, table, config, schedule)), ...waiting],
     findings: kept.map(referencedFinding),
     refusal:
-      options.approve === true || removable.length + waiting.length === 0
+      mistaken ??
+      (options.approve === true || removable.length + waiting.length === 0
         ? null
-        : guard(table, config, options, removable),
+        : guard(table, config, options, removable)),
   };
 }
 

@@ -83,6 +83,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
     'temporal-polyfill',
     'valibot',
     '@valibot/to-json-schema',
+    'croner',
     'jiti',
     'node:fs',
     'node:fs/promises',

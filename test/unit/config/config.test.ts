@@ -142,7 +142,7 @@ describe('the error', () => {
       "  tables[2].table: names of its partitions would be 11 bytes longer than PostgreSQL's 63; rename the table or choose a longer interval",
       '  tables[3].retentoin: unknown key; known are schema, table, partitionKey, interval, premake, retention, expired, grace, overdueAfter, maxExpiredShare, timeZone',
       '  timeZone: unknown time zone "Mars/Olympus"; use an IANA name such as Europe/Berlin',
-      '  timezone: unknown key; known are $schema, timeZone, tables',
+      '  timezone: unknown key; known are $schema, timeZone, deployment, tables',
     ]);
   });
 });
@@ -338,7 +338,7 @@ describe('no config at all', () => {
   test('but another key', () => {
     expect(problems({ table })).toEqual([
       'tables: is required',
-      'table: unknown key; known are $schema, timeZone, tables',
+      'table: unknown key; known are $schema, timeZone, deployment, tables',
     ]);
   });
 });

@@ -43,7 +43,8 @@ test('everything can be said', () => {
     dryRun: false,
     approve: true,
   });
-  expect(parsePayload('health', { tables: [] })).toEqual({ tables: [] });
+  expect(parsePayload('cleanup', { partitions: ['a.b_2020'] })).toEqual({ partitions: ['a.b_2020'] });
+  expect(parsePayload('health', { tables: ['a.b'] })).toEqual({ tables: ['a.b'] });
 });
 
 describe('refused', () => {
@@ -57,6 +58,9 @@ describe('refused', () => {
     ['create', { approve: 'true' }, 'approve: must be true or false'],
     ['create', { tables: 'logs.events' }, 'tables: must be a list of schema.table'],
     ['create', { tables: [1] }, 'tables.0: must be schema.table'],
+    ['health', { tables: [] }, 'tables: must name at least one table'],
+    ['cleanup', { partitions: [] }, 'partitions: must name at least one partition'],
+    ['cleanup', { partitions: 'a.b' }, 'partitions: must be a list of schema.name'],
     ['cleanup', { premake: 3 }, 'premake'],
     ['cleanup', { everything: true }, 'everything'],
     ['health', { dryRun: true }, 'dryRun'],
