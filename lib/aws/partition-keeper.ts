@@ -13,7 +13,7 @@ import {
 } from 'aws-cdk-lib/aws-ec2';
 import { type Grant, type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { type ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -101,6 +101,7 @@ const perJob = <Value>(make: (job: Job) => Value): Readonly<Record<Job, Value>> 
  */
 export class PartitionKeeper extends Construct implements IConnectable {
   readonly functions: Readonly<Record<Job, LambdaFunction>>;
+  readonly logGroups: Readonly<Record<Job, ILogGroup>>;
   readonly alarms: readonly Alarm[];
   readonly alarmTopic: ITopic;
   readonly dashboard: Dashboard;
@@ -155,6 +156,7 @@ export class PartitionKeeper extends Construct implements IConnectable {
         }),
     );
     this.functions = perJob((job) => jobs[job].function);
+    this.logGroups = perJob((job) => jobs[job].logGroup);
     for (const job of JOBS) this.allowLogin(jobs[job], target, credentials);
 
     this.alarmTopic = notifications(this, props.alarmTopic, props.alarmEmails ?? []);

@@ -6,7 +6,6 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import type { Deployment } from '../config/deployment.ts';
 import type { ConfigInput } from '../config/schema.ts';
-import { JOBS } from '../contract.ts';
 import type { Credentials } from './database.ts';
 import { PartitionKeeper } from './partition-keeper.ts';
 import { invokeCommand } from './runbook.ts';
@@ -56,14 +55,26 @@ export class PartitionKeeperStack extends Stack {
       ...optional('vpcEndpoint', deployment.vpcEndpoint),
       ...(freeStorageGiB === undefined ? {} : { freeStorageThreshold: Size.gibibytes(freeStorageGiB) }),
     });
-    for (const job of JOBS) {
-      new CfnOutput(this, `Invoke${job}`, {
-        description: `Runs ${job} now`,
-        value: invokeCommand(this.keeper.functions[job].functionName),
-      });
-    }
-    new CfnOutput(this, 'AlarmTopicArn', { value: this.keeper.alarmTopic.topicArn });
-    new CfnOutput(this, 'DashboardName', { value: this.keeper.dashboard.dashboardName });
+    this.outputs();
+  }
+
+  /** What the runbook's commands need. */
+  private outputs(): void {
+    const { functions, logGroups, failures, undelivered, alarmTopic, dashboard } = this.keeper;
+    const values = {
+      CreateFunction: functions.create.functionName,
+      CleanupFunction: functions.cleanup.functionName,
+      HealthFunction: functions.health.functionName,
+      CreateLogs: logGroups.create.logGroupName,
+      CleanupLogs: logGroups.cleanup.logGroupName,
+      HealthLogs: logGroups.health.logGroupName,
+      InvokeCreate: invokeCommand(functions.create.functionName),
+      FailuresQueue: failures.queueUrl,
+      UndeliveredQueue: undelivered.queueUrl,
+      AlarmTopicArn: alarmTopic.topicArn,
+      DashboardName: dashboard.dashboardName,
+    };
+    for (const [id, value] of Object.entries(values)) new CfnOutput(this, id, { value });
   }
 
   private credentials({ secretArn, secretKeyArn, iamUser = '' }: Deployment): Credentials {

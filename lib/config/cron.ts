@@ -1,16 +1,18 @@
 import { Cron } from 'croner';
 import * as v from 'valibot';
 
-/** What EventBridge Scheduler and cron programs read alike. Croner would take more. */
-const COMMON = /^[0-9A-Za-z*,/\s-]+$/;
+/** What EventBridge Scheduler and cron programs read alike: no L, W or #. Croner would take more. */
+const NUMBERS = '[0-9*,/-]+';
+const MONTHS = '(?:[0-9*,/-]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)+';
+const WEEKDAYS = '(?:[0-9*,-]|SUN|MON|TUE|WED|THU|FRI|SAT)+';
+const COMMON = new RegExp(`^${[NUMBERS, NUMBERS, NUMBERS, MONTHS, WEEKDAYS].join('\\s+')}$`);
 
 /** Why a text is not a schedule; null when it is one. */
 function problemOf(pattern: string): string | null {
-  const [, , day, , weekDay] = pattern.trim().split(/\s+/);
+  const [, , day, , weekDay] = pattern.split(/\s+/);
   if (!COMMON.test(pattern))
-    return 'only numbers, names of months and weekdays, and the characters * , - / are understood';
+    return 'it must have five fields of numbers, * , - and /, months and weekdays also by name (JAN, MON), weekdays without /';
   if (day !== '*' && weekDay !== '*') return 'one of day and weekday must be *';
-  if (weekDay?.includes('/')) return 'a weekday cannot have a step';
   try {
     new Cron(pattern, { paused: true, mode: '5-part' });
     return null;
