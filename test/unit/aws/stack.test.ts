@@ -1,6 +1,7 @@
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, test } from 'vitest';
+import type { DeploymentInput } from '../../../lib/config/deployment.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
 import config from '../../../partitions.config.ts';
 import { deployment, propertiesOf, testApp, testStack, testTemplate } from '../../support/stack.ts';
@@ -169,6 +170,33 @@ describe('logging in', () => {
       DestinationSecurityGroupId: Match.anyValue(),
     });
   });
+});
+
+test('the roles may do this and nothing else, each word spelled as IAM has it', () => {
+  const actionsOf = (changes: Partial<DeploymentInput>): unknown[] =>
+    Object.values(testTemplate(changes).findResources('AWS::IAM::Policy')).flatMap(({ Properties }) =>
+      Properties.PolicyDocument.Statement.flatMap(({ Action }: { Action: string | string[] }) => Action),
+    );
+  const actions = new Set([...actionsOf({}), ...actionsOf(byIam)]);
+  expect([...actions].toSorted()).toEqual([
+    'ec2:AssignPrivateIpAddresses',
+    'ec2:CreateNetworkInterface',
+    'ec2:DeleteNetworkInterface',
+    'ec2:DescribeNetworkInterfaces',
+    'ec2:DescribeSubnets',
+    'ec2:UnassignPrivateIpAddresses',
+    'lambda:GetFunction',
+    'lambda:InvokeFunction',
+    'logs:CreateLogStream',
+    'logs:PutLogEvents',
+    'rds-db:connect',
+    'secretsmanager:DescribeSecret',
+    'secretsmanager:GetSecretValue',
+    'sqs:GetQueueAttributes',
+    'sqs:GetQueueUrl',
+    'sqs:SendMessage',
+  ]);
+  testTemplate().allResourcesProperties('AWS::IAM::Role', { ManagedPolicyArns: Match.absent() });
 });
 
 describe('notifications', () => {
