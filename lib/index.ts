@@ -12,6 +12,7 @@ export type {
   InspectJobOptions,
   JobOptions,
   StepEvent,
+  WaitEvent,
 } from './jobs/options.ts';
 export type { TableConfig } from './partition/table-config.ts';
 export { type ConnectionSettings, connectionSettings } from './postgres/connection-options.ts';

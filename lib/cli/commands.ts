@@ -105,6 +105,7 @@ export async function planned(
       config: prepared.config,
       signal: stop.signal,
       onStep: progress.onStep,
+      onWait: progress.onWait,
     });
     progress.stop();
     finish(invocation, flags, report);

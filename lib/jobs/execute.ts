@@ -3,7 +3,8 @@ import { findingsOf } from '../partition/health.ts';
 import { applyUnit } from '../postgres/apply/apply.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
 import { SQLSTATE } from '../postgres/sqlstate.ts';
-import { DEFAULT_MAX_WAIT_MS, type StepEvent } from './options.ts';
+import type { Step } from '../postgres/step.ts';
+import { DEFAULT_MAX_WAIT_MS, type StepEvent, type WaitEvent } from './options.ts';
 import type { TablePlan } from './plan-table.ts';
 import { executedStep, plannedStep } from './report.ts';
 import { base, healthInput, type Run } from './run-context.ts';
@@ -46,11 +47,17 @@ const HOPELESS: ReadonlySet<string> = new Set([
   SQLSTATE.crashShutdown,
 ]);
 
+/** What is told while a plan is applied. */
+export interface Told {
+  readonly onStep: (step: StepEvent['step']) => void;
+  readonly onWait: (wait: Pick<WaitEvent, 'partition' | 'waitingFor'>) => void;
+}
+
 /** Applies a plan, one partition after the other: one that fails does not keep the others from their turn. */
 export async function execute(
   run: Run,
   { entry, plan }: Planned,
-  onStep: (step: StepEvent['step']) => void,
+  { onStep, onWait }: Told,
 ): Promise<TableReport> {
   const { table, config } = entry;
   const steps: TableReport['steps'][number][] = [];
@@ -60,6 +67,7 @@ export async function execute(
     budgetMs: run.options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS,
     signal: run.options.signal ?? new AbortController().signal,
     onOutcome: (outcome: Parameters<typeof executedStep>[0]) => onStep(executedStep(outcome, table, config)),
+    onWait: ({ partition }: Step, waitingFor: WaitEvent['waitingFor']) => onWait({ partition, waitingFor }),
   };
   for (const unit of plan.units) {
     if (errors.some(({ code }) => HOPELESS.has(code))) {

@@ -1,6 +1,6 @@
 import type { Temporal } from 'temporal-polyfill';
 import type { Config } from '../config/config.ts';
-import type { ReportStep } from '../contract.ts';
+import type { Blocker, ReportStep } from '../contract.ts';
 import { usageError } from '../errors.ts';
 import { displayName } from '../partition/identifiers.ts';
 import type { TableConfig } from '../partition/table-config.ts';
@@ -12,6 +12,17 @@ export interface StepEvent {
   readonly table: string;
   readonly step: ReportStep;
   /** Steps dealt with so far, this one included, and steps planned in all. */
+  readonly finished: number;
+  readonly total: number;
+}
+
+/** A step waits for locks that others hold. */
+export interface WaitEvent {
+  readonly schema: string;
+  readonly table: string;
+  /** `schema.name` of the partition the step is about. */
+  readonly partition: string;
+  readonly waitingFor: readonly Blocker[];
   readonly finished: number;
   readonly total: number;
 }
@@ -29,6 +40,8 @@ export interface JobOptions {
   /** Ends the run in good order: no further step is begun. */
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((event: StepEvent) => void) | undefined;
+  /** Told again and again while a step waits. */
+  readonly onWait?: ((event: WaitEvent) => void) | undefined;
 }
 
 export interface CreateJobOptions extends JobOptions {

@@ -83,9 +83,12 @@ export async function runPlanned(
       else {
         const { schema, table } = item.entry.config;
         reports.push(
-          await execute(run, item, (step) => {
-            finished++;
-            options.onStep?.({ schema, table, step, finished, total: Math.max(total, finished) });
+          await execute(run, item, {
+            onStep: (step) => {
+              finished++;
+              options.onStep?.({ schema, table, step, finished, total: Math.max(total, finished) });
+            },
+            onWait: (wait) => options.onWait?.({ schema, table, ...wait, finished, total }),
           }),
         );
       }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Report } from '../../lib/index.ts';
+import type { Report, WaitEvent } from '../../lib/index.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeSchema, keeper, type Settings, stepsOf, tableOf } from '../support/keeper.ts';
 import {
@@ -93,10 +93,20 @@ describe('behind an ACCESS EXCLUSIVE lock on a table, its partitions and its def
       'migration',
       'LOCK TABLE platform.audit_logs IN ACCESS EXCLUSIVE MODE',
     );
-    const creating = keeper(database, auditLogs).create();
+    const waits: WaitEvent[] = [];
+    const creating = keeper(database, auditLogs).create({ onWait: (event) => waits.push(event) });
     await runThatWaits(database);
     await holder.end();
     const steps = stepsOf(await creating);
+    expect(waits[0]).toMatchObject({
+      table: 'audit_logs',
+      partition: steps[0]?.partition,
+      waitingFor: expect.arrayContaining([
+        expect.objectContaining({ pid: holder.pid, application: 'migration' }),
+      ]),
+      finished: 0,
+      total: 2,
+    });
     expect(steps.map(({ status }) => status)).toEqual(['done', 'done']);
     expect(steps[0]?.waitedFor).toContainEqual(expect.objectContaining({ application: 'migration' }));
   });

@@ -27,6 +27,8 @@ export interface ApplyContext {
   readonly signal: AbortSignal;
   /** Told of every step that is done or failed. */
   readonly onOutcome: (outcome: StepOutcome) => void;
+  /** Told whom a step waits for, again and again while it waits. */
+  readonly onWait: (step: Step, blockers: readonly Blocker[]) => void;
 }
 
 const CONNECTION_LOST: ReportError = {
@@ -98,8 +100,12 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
   const { client, signal } = context;
   // A drop that has another way keeps half of its time for that.
   const share = step.kind === 'drop' && step.fallback !== undefined ? 0.5 : 1;
-  const snapshots = step.kind === 'finalize-detach' ? () => readSnapshots(client) : undefined;
-  const patient = patience(client, context.budgetMs * share, signal, snapshots);
+  const patient = patience(client, {
+    budgetMs: context.budgetMs * share,
+    signal,
+    othersInTheWay: step.kind === 'finalize-detach' ? () => readSnapshots(client) : undefined,
+    onWait: (blockers) => context.onWait(step, blockers),
+  });
   const began = performance.now();
   let attempts = 0;
   const outcome = (status: StepStatus, error?: ReportError): StepOutcome => ({

@@ -48,17 +48,19 @@ function outOfTime(needs: readonly LockNeed[], blockers: readonly Blocker[], bud
   });
 }
 
-/**
- * @param budgetMs how long all waiting together may take
- * @param signal ends the waiting early
- * @param othersInTheWay who may have been in the way of an attempt besides those who hold locks
- */
-export function patience(
-  client: pg.Client,
-  budgetMs: number,
-  signal: AbortSignal,
-  othersInTheWay: () => Promise<Holder[]> = async () => [],
-): Patience {
+export interface PatienceOptions {
+  /** How long all waiting together may take. */
+  readonly budgetMs: number;
+  /** Ends the waiting early. */
+  readonly signal: AbortSignal;
+  /** Who may have been in the way of an attempt besides those who hold locks. */
+  readonly othersInTheWay?: (() => Promise<Holder[]>) | undefined;
+  /** Told whom is waited for, each time before a pause. */
+  readonly onWait: (blockers: readonly Blocker[]) => void;
+}
+
+export function patience(client: pg.Client, options: PatienceOptions): Patience {
+  const { budgetMs, signal, othersInTheWay = async () => [], onWait } = options;
   const firstSeen = new Map<string, number>();
   const met = new Map<string, Blocker>();
   let waited = 0;
@@ -66,6 +68,7 @@ export function patience(
 
   const note = (holders: readonly Holder[]): void => {
     for (const { transaction, ...blocker } of holders) met.set(`${transaction} ${blocker.relation}`, blocker);
+    if (holders.length > 0) onWait(holders);
   };
 
   const pause = async (milliseconds: number, needs: readonly LockNeed[]): Promise<void> => {
