@@ -1,5 +1,5 @@
 import { Logger } from '@aws-lambda-powertools/logger';
-import type { Job, Report, ReportStep, TableReport } from '../lib/contract.ts';
+import type { Job, Report, ReportStep } from '../lib/contract.ts';
 import type { StepEvent } from '../lib/jobs/options.ts';
 
 /** Writes JSON lines with the request's id, straight to the standard output. */
@@ -12,13 +12,27 @@ export function logStep(job: Job, { schema, table, step }: StepEvent): void {
   else logger.info('step', record);
 }
 
-/** Without the statements: they are in the records of the steps, and would make this one too long for a log. */
-const brief = ({ statements: _, ...step }: ReportStep) => step;
+/** A record beyond 256 KB would be cut, and be JSON no more. */
+const LONGEST_RECORD = 200_000;
 
-const briefTable = (report: Report, table: TableReport) =>
-  report.dryRun ? table : { ...table, steps: table.steps.map(brief) };
+/** Without the statements: they are in the records of the steps. */
+const withoutStatements = ({ statements: _, ...step }: ReportStep) => step;
 
-/** One record for each finding and each table, which queries can pick, and one with the whole report. */
+/** The report as a record: of a run that did very much, only what needs attention. */
+function recordOf(report: Report): object {
+  const brief = (steps: (step: ReportStep) => boolean): object => ({
+    ...report,
+    tables: report.tables.map((table) => ({
+      ...table,
+      steps: table.steps.filter(steps).map(withoutStatements),
+    })),
+  });
+  const whole = brief(() => true);
+  const short = JSON.stringify(whole).length <= LONGEST_RECORD;
+  return short ? whole : brief(({ status }) => status === 'failed');
+}
+
+/** One record for each finding and each table, which queries can pick, and one for the whole run. */
 export function logReport(report: Report): void {
   const { job, runId } = report;
   for (const { schema, table, status, findings, gauges, error } of report.tables) {
@@ -31,7 +45,7 @@ export function logReport(report: Report): void {
     const failure = error === undefined ? {} : { failure: error };
     logger.info('table', { job, runId, schema, table, status, gauges, ...failure });
   }
-  const record = { report: { ...report, tables: report.tables.map((table) => briefTable(report, table)) } };
+  const record = { report: recordOf(report) };
   if (report.ok) logger.info('report', record);
   else logger.error('report', record);
 }

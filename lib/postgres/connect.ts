@@ -94,7 +94,7 @@ function diagnose(code: string | undefined, settings: ConnectionSettings, reason
     return {
       code: 'tls-untrusted',
       message: `The certificate of ${server} is not signed by a certificate authority that is trusted here (${code}).`,
-      hint: 'Give the CA file: sslrootcert=/path/ca.pem in the database URL, or PGSSLROOTCERT (for RDS, the regional or global bundle of Amazon).',
+      hint: 'Give the CA file: sslrootcert=/path/ca.pem in the database URL, or PGSSLROOTCERT (for RDS, the regional or global bundle of Amazon); in a Lambda function, NODE_EXTRA_CA_CERTS.',
     };
   }
   if (code === undefined && settings.password === undefined) {

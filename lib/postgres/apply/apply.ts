@@ -78,20 +78,28 @@ async function runStatements(
   }
 }
 
-/** A concurrent detach that ran into the lock timeout may have got past the point of no return. */
-async function detachIsPending(client: pg.Client, step: Step): Promise<boolean> {
-  if (step.kind !== 'detach') return false;
+/** Whether the partition of the step is one still. A concurrent detach is two transactions, and may end in between. */
+async function attachmentOf(client: pg.Client, step: Step): Promise<'attached' | 'pending' | 'detached'> {
   const { rows } = await client.query<{ pending: boolean }>(
     'SELECT inhdetachpending AS pending FROM pg_inherits WHERE inhrelid = $1',
     [step.partitionOid],
   );
-  return rows[0]?.pending === true;
+  const [row] = rows;
+  if (row === undefined) return 'detached';
+  return row.pending ? 'pending' : 'attached';
 }
 
-/** After a failure: leaves the session clean, and takes back what an earlier transaction of the step committed. */
+/** A concurrent detach that ran into the lock timeout may have got past the point of no return. */
+const detachIsPending = async (client: pg.Client, step: Step): Promise<boolean> =>
+  step.kind === 'detach' && (await attachmentOf(client, step)) === 'pending';
+
+/**
+ * After a failure: leaves the session clean, and takes back what an earlier transaction of the step committed, unless
+ * the step has got further than that: a detached table without its marker would be nobody's.
+ */
 async function undo(client: pg.Client, step: Step): Promise<void> {
   await leaveClean(client);
-  if (step.undo === undefined || (await detachIsPending(client, step))) return;
+  if (step.undo === undefined || (await attachmentOf(client, step)) !== 'attached') return;
   for (const statement of step.undo) await client.query(statement);
   await leaveClean(client);
 }

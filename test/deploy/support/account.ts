@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { CloudFormationClient, DescribeStacksCommand, StackStatus } from '@aws-sdk/client-cloudformation';
 import {
   CloudWatchClient,
@@ -22,6 +23,7 @@ import {
   paginateListFunctions,
 } from '@aws-sdk/client-lambda';
 import { GetScheduleCommand, paginateListSchedules, SchedulerClient } from '@aws-sdk/client-scheduler';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import {
   GetTopicAttributesCommand,
   paginateListSubscriptions,
@@ -51,6 +53,7 @@ export class Account {
   private readonly lambda: LambdaClient;
   private readonly logs: CloudWatchLogsClient;
   private readonly scheduler: SchedulerClient;
+  private readonly secrets: SecretsManagerClient;
   private readonly sns: SNSClient;
   private readonly sqs: SQSClient;
 
@@ -63,6 +66,7 @@ export class Account {
     this.lambda = new LambdaClient(access);
     this.logs = new CloudWatchLogsClient(access);
     this.scheduler = new SchedulerClient(access);
+    this.secrets = new SecretsManagerClient(access);
     this.sns = new SNSClient(access);
     // The address of a queue is AWS's own: never to be called.
     this.sqs = new SQSClient({ ...access, useQueueUrlAsEndpoint: false });
@@ -87,6 +91,12 @@ export class Account {
       new CreateSecurityGroupCommand({ VpcId: vpcId, GroupName: 'database', Description: 'Database' }),
     );
     return { vpcId, availabilityZones, privateSubnetIds, databaseSecurityGroupId: known(GroupId) };
+  }
+
+  /** A secret as an operator makes it for the functions; its ARN. */
+  async createSecret(Name: string, value: object): Promise<string> {
+    const secret = new CreateSecretCommand({ Name, SecretString: JSON.stringify(value) });
+    return known((await this.secrets.send(secret)).ARN);
   }
 
   async stack(name: string) {
@@ -116,6 +126,23 @@ export class Account {
         };
       }),
     );
+  }
+
+  /**
+   * The archive a function was made from, out of the bucket that `cdk bootstrap` made. Of moto's link to it only the end
+   * is true; that it is the right one, its checksum tells.
+   */
+  async archive(functionName: string): Promise<Buffer> {
+    const command = new GetFunctionCommand({ FunctionName: functionName });
+    const { Code, Configuration } = await this.lambda.send(command);
+    const bucket = known((await this.stack('CDKToolkit')).outputs['BucketName']);
+    const { pathname } = new URL(known(Code?.Location));
+    const response = await this.ask('s3', REGION, { path: `/${bucket}${pathname}`, method: 'GET' });
+    const archive = Buffer.from(await response.arrayBuffer());
+    const checksum = createHash('sha256').update(archive).digest('base64');
+    if (checksum !== Configuration?.CodeSha256)
+      throw new Error(`${functionName} has other code than ${pathname}`);
+    return archive;
   }
 
   async schedules() {
@@ -216,7 +243,7 @@ export class Account {
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: 'Action=ListRoles&Version=2010-05-08&MaxItems=1000',
     });
-    return [...answer.matchAll(/<RoleName>([^<]*)</g)].map(([, name = '']) => name);
+    return [...(await answer.text()).matchAll(/<RoleName>([^<]*)</g)].map(([, name = '']) => name);
   }
 
   private async keys(): Promise<string[]> {
@@ -224,24 +251,23 @@ export class Account {
       headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'TrentService.ListKeys' },
       body: '{}',
     });
-    return (JSON.parse(answer) as { Keys: { KeyId: string }[] }).Keys.map(({ KeyId }) => KeyId);
+    return ((await answer.json()) as { Keys: { KeyId: string }[] }).Keys.map(({ KeyId }) => KeyId);
   }
 
   private async ask(
     service: string,
     region: string,
-    request: { headers: Record<string, string>; body: string },
-  ): Promise<string> {
+    { path = '/', method = 'POST', ...request }: RequestInit & { readonly path?: string },
+  ): Promise<Response> {
     // Who asks is not checked, but tells moto which service is meant.
     const authorization = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/20200101/${region}/${service}/aws4_request, SignedHeaders=host, Signature=none`;
-    const response = await fetch(this.endpoint, {
-      method: 'POST',
-      body: request.body,
+    const response = await fetch(`${this.endpoint}${path}`, {
+      ...request,
+      method,
       headers: { ...request.headers, authorization },
     });
-    const answer = await response.text();
-    if (!response.ok) throw new Error(`${service}, account ${ACCOUNT}: ${answer}`);
-    return answer;
+    if (!response.ok) throw new Error(`${service}, account ${ACCOUNT}: ${await response.text()}`);
+    return response;
   }
 }
 

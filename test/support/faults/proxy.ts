@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type Frame, frameReader, queryFrame, statementOf } from './frames.ts';
+
+/** What goes wrong, at one statement of those that pass. */
+export type Fault =
+  /** The connection breaks: before the server has the statement, when it has it, or when it has answered. */
+  | { readonly at: number; readonly kind: 'cut before' | 'cut during' | 'cut after' }
+  /** The server answers with an error instead of running the statement. */
+  | { readonly at: number; readonly kind: 'fail'; readonly sqlstate: string }
+  /** Something else happens when the server has the statement. */
+  | { readonly at: number; readonly kind: 'call'; readonly call: () => void };
+
+/** A server as clients see it whose network or whose server has a fault. */
+export interface FaultyServer extends AsyncDisposable {
+  /** Leads to the database through the proxy. */
+  readonly url: string;
+  /** The statements that came by, in order. */
+  readonly statements: readonly string[];
+}
+
+const failing = (sqlstate: string): Buffer =>
+  queryFrame(`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${sqlstate}', MESSAGE = 'injected'; END $$`);
+
+/** One client and its connection to the server. */
+function relay(client: Socket, server: Socket, statements: string[], fault: Fault | undefined): void {
+  const fromClient = frameReader(1);
+  const fromServer = frameReader(0);
+  let current = -1;
+  let swallowing = false;
+  const cut = (): void => {
+    client.destroy();
+    server.destroy();
+  };
+  const isFaulty = (): boolean => fault !== undefined && current === fault.at;
+
+  /** An extended query is executed when its Sync comes, a simple one at once. */
+  function forward({ type, bytes }: Frame): void {
+    if (swallowing) {
+      // The failing statement has been sent in its stead; the rest of the extended query is dropped.
+      swallowing = type !== 'S';
+      return;
+    }
+    server.write(bytes);
+    if (!isFaulty() || (type !== 'Q' && type !== 'S')) return;
+    if (fault?.kind === 'cut during') server.end(() => client.destroy());
+    if (fault?.kind === 'call') fault.call();
+  }
+
+  client.on('data', (chunk) => {
+    for (const frame of fromClient(chunk)) {
+      const statement = statementOf(frame);
+      if (statement !== null) {
+        current = statements.push(statement) - 1;
+        if (isFaulty() && fault?.kind === 'cut before') return cut();
+        if (isFaulty() && fault?.kind === 'fail') {
+          server.write(failing(fault.sqlstate));
+          swallowing = frame.type === 'P';
+          continue;
+        }
+      }
+      forward(frame);
+    }
+  });
+  server.on('data', (chunk) => {
+    for (const { type, bytes } of fromServer(chunk)) {
+      if (type === 'Z' && isFaulty() && fault?.kind === 'cut after') return cut();
+      if (!client.destroyed) client.write(bytes);
+    }
+  });
+  for (const [socket, other] of [
+    [client, server],
+    [server, client],
+  ] as const) {
+    socket.on('error', () => other.destroy());
+    socket.on('close', () => other.destroy());
+  }
+}
+
+/**
+ * Stands between clients and the server and lets everything pass, but for one fault.
+ * @param url leads to the database
+ */
+export async function startFaultyServer(url: string, fault?: Fault): Promise<FaultyServer> {
+  const { hostname, port } = new URL(url);
+  const statements: string[] = [];
+  const sockets = new Set<Socket>();
+  const proxy = createServer((client) => {
+    const server = connect(Number(port), hostname);
+    for (const socket of [client, server]) {
+      // Messages are passed on one by one: each would wait for the last one to be acknowledged.
+      socket.setNoDelay(true);
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    }
+    relay(client, server, statements, fault);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const through = new URL(url);
+  through.hostname = '127.0.0.1';
+  through.port = String((proxy.address() as AddressInfo).port);
+  // The proxy reads what passes.
+  through.searchParams.set('sslmode', 'disable');
+  return {
+    url: through.href,
+    statements,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+      await once(proxy, 'close');
+    },
+  };
+}
