@@ -14,8 +14,10 @@ export interface CliOptions {
   readonly config?: object;
   /** Passed as DATABASE_URL. */
   readonly url?: string;
-  /** Sends SIGINT to the program when it is aborted, as Ctrl-C does. */
+  /** Ends the program when it is aborted. */
   readonly signal?: AbortSignal;
+  /** How: SIGINT, as Ctrl-C does, unless given. */
+  readonly endBy?: NodeJS.Signals;
 }
 
 export interface CliResult {
@@ -34,7 +36,7 @@ const program = fileURLToPath(new URL('../../bin/partition-keeper.ts', import.me
  * databases, colours or accounts, and an empty home, where there is no .pgpass either.
  */
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const { env = {}, cwd, config, url, signal } = options;
+  const { env = {}, cwd, config, url, signal, endBy = 'SIGINT' } = options;
   const home = await mkdtemp(join(tmpdir(), 'partition-keeper-cli-'));
   try {
     const configFile = join(home, 'partitions.json');
@@ -47,7 +49,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
       env: { ...systemEnvironment(), HOME: home, ...urlEnv, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const interrupt = (): void => void child.kill('SIGINT');
+    const interrupt = (): void => void child.kill(endBy);
     signal?.addEventListener('abort', interrupt);
     const closed = once(child, 'close');
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), closed]);

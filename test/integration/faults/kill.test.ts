@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { runCli } from '../../support/cli.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Fault, startFaultyServer } from '../../support/faults/proxy.ts';
 import {
@@ -11,7 +12,7 @@ import {
   type State,
   stateOf,
 } from '../../support/faults/scenarios.ts';
-import { stepsOf } from '../../support/keeper.ts';
+import { configFile, stepsOf } from '../../support/keeper.ts';
 import { waitUntil } from '../../support/wait.ts';
 
 /** A lock that is not to be had, a deadlock, a cancelled statement, a full disk, and what nobody has foreseen. */
@@ -46,16 +47,21 @@ async function expectApplicationWorks(database: TestDatabase): Promise<void> {
     ROLLBACK`);
 }
 
-/** What an undisturbed run sends and leaves. */
-async function undisturbed(
-  database: TestDatabase,
-  scenario: Scenario,
-): Promise<{ statements: number; state: State }> {
+interface Known {
+  readonly scenario: Scenario;
+  readonly before: State;
+  /** What an undisturbed run leaves, and the statements it sends. */
+  readonly goal: State;
+  readonly statements: readonly string[];
+}
+
+async function known(database: TestDatabase, scenario: Scenario): Promise<Known> {
   await prepare(database, scenario);
+  const before = await stateOf(database);
   await using server = await startFaultyServer(database.url);
   expect(stepsOf(await runJob(server.url, scenario)).length).toBeGreaterThan(0);
   await runIsOver(database);
-  return { statements: server.statements.length, state: await stateOf(database) };
+  return { scenario, before, goal: await stateOf(database), statements: server.statements };
 }
 
 const total = ({ contents }: State): number => contents.reduce((sum, { rows }) => sum + rows, 0);
@@ -70,44 +76,77 @@ async function expectNoLeftovers(database: TestDatabase): Promise<void> {
   expect(left).toEqual({ advisory: 0, temporary: 0, prepared: 0 });
 }
 
+/** Each table is in a state that has a name; rows are where they were, or where they belong, or gone by intention. */
+async function expectNothingLost(
+  database: TestDatabase,
+  { scenario, before }: Known,
+  told: string,
+): Promise<void> {
+  const removes = scenario.job === 'cleanup';
+  const lifecycle = await lifecycleOf(database);
+  for (const [name, state] of Object.entries(lifecycle)) {
+    expect(state, `${name} after ${told}`).not.toBe('orphan');
+    if (!removes) expect(state, `${name} after ${told}`).toBe('attached');
+  }
+  expect(lifecycle[partition(0)], told).toBe('attached');
+  const present = await stateOf(database);
+  if (!removes) expect(total(present), told).toBe(total(before));
+  for (const one of present.contents.filter(({ name }) => name !== 'events_default')) {
+    const same = before.contents.find(({ name }) => name === one.name);
+    if (same !== undefined) expect(one, told).toEqual(same);
+  }
+}
+
+/** After a run that was disturbed: all is well, and a plain run leads to where an undisturbed one leads. */
+async function expectRecovery(database: TestDatabase, known: Known, told: string): Promise<void> {
+  await runIsOver(database);
+  await expectNothingLost(database, known, told);
+  await expectApplicationWorks(database);
+  await expectNoLeftovers(database);
+  await runJob(database.url, known.scenario);
+  expect(await stateOf(database), `the end after ${told}`).toEqual(known.goal);
+  expect(stepsOf(await runJob(database.url, known.scenario)), told).toEqual([]);
+}
+
 describe.each(SCENARIOS)('$name', (scenario) => {
-  test('can be broken at every statement: nothing is lost, and the next run completes it', async () => {
+  test('may break at any statement: nothing is lost, and the next run completes it', async () => {
     await using database = await createTestDatabase();
-    const goal = await undisturbed(database, scenario);
-    await prepare(database, scenario);
-    const before = { state: await stateOf(database), lifecycle: await lifecycleOf(database) };
-    const removes = scenario.job === 'cleanup';
-
-    for (let at = 0; at < goal.statements; at++) {
-      for (const fault of faultsAt(at)) {
-        const told = JSON.stringify(fault);
-        await prepare(database, scenario);
-        {
-          await using server = await startFaultyServer(database.url, fault);
-          // Whether it fails, or had nothing left to do, or tried again, is for the states to say.
-          await runJob(server.url, scenario).catch(() => undefined);
-          expect(server.statements.length, told).toBeGreaterThan(at);
-        }
-        await runIsOver(database);
-
-        for (const [name, state] of Object.entries(await lifecycleOf(database))) {
-          expect(state, `${name} after ${told}`).not.toBe('orphan');
-          if (!removes) expect(state, `${name} after ${told}`).toBe('attached');
-        }
-        const present = await stateOf(database);
-        if (!removes) expect(total(present), told).toBe(total(before.state));
-        for (const one of present.contents.filter(({ name }) => name !== 'events_default')) {
-          const same = before.state.contents.find(({ name }) => name === one.name);
-          if (same !== undefined) expect(one, told).toEqual(same);
-        }
-        await expectApplicationWorks(database);
-        await expectNoLeftovers(database);
-
-        await runJob(database.url, scenario);
-        expect(await stateOf(database), `the end after ${told}`).toEqual(goal.state);
-        expect(stepsOf(await runJob(database.url, scenario)), told).toEqual([]);
+    const all = await known(database, scenario);
+    for (const fault of all.statements.flatMap((_, at) => faultsAt(at))) {
+      const told = JSON.stringify(fault);
+      await prepare(database, scenario);
+      {
+        await using server = await startFaultyServer(database.url, fault);
+        // Whether it fails, has nothing left to do or tries again, is for the states to say.
+        await runJob(server.url, scenario).catch(() => undefined);
+        expect(server.statements.length, told).toBeGreaterThan(fault.at);
       }
+      await expectRecovery(database, all, told);
     }
-    expect(before.lifecycle[partition(0)]).toBe('attached');
+  }, 600_000);
+});
+
+describe.each(SCENARIOS.filter(({ name }) => / moves rows| detaches$/.test(name)))('$name', (scenario) => {
+  test('may be killed at any statement of its work', async () => {
+    await using database = await createTestDatabase();
+    const all = await known(database, scenario);
+    const first = all.statements.findIndex((statement) => statement.startsWith('BEGIN'));
+    for (let at = first; at < all.statements.length; at++) {
+      await prepare(database, scenario);
+      const killed = new AbortController();
+      {
+        const fault: Fault = { at, kind: 'call', call: () => killed.abort() };
+        await using server = await startFaultyServer(database.url, fault);
+        const config = configFile(scenario.settings);
+        const { code } = await runCli([scenario.job], {
+          config,
+          url: server.url,
+          signal: killed.signal,
+          endBy: 'SIGKILL',
+        });
+        expect(code).toBeNull();
+      }
+      await expectRecovery(database, all, `being killed at ${all.statements[at]}`);
+    }
   }, 600_000);
 });
