@@ -199,7 +199,7 @@ export class Alarms extends Construct {
         alarmDescription: describe({
           happened,
           impact: 'That job has not been done.',
-          look: `aws sqs receive-message --queue-url ${queue.queueUrl} shows which one and why; invoke it, then aws sqs purge-queue --queue-url ${queue.queueUrl}`,
+          look: `aws sqs receive-message --queue-url ${queue.queueUrl} shows which one and why; mend that and run it, such as ${this.invoke('create')}, then aws sqs purge-queue --queue-url ${queue.queueUrl}`,
           heading: RUNBOOK.undelivered,
         }),
       },

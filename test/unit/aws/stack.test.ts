@@ -323,6 +323,15 @@ describe('alarms', () => {
     });
   });
 
+  test('all have a command that helps, and lead to the runbook', () => {
+    const template = testTemplate({ freeStorageGiB: 20, databaseInstanceIdentifier: 'app-db' });
+    for (const { AlarmDescription } of propertiesOf(template, 'AWS::CloudWatch::Alarm')) {
+      expect(JSON.stringify(AlarmDescription)).toMatch(
+        /aws lambda invoke --function-name ",\{"Ref":"Keeper\w+Function\w+"\}.*--payload '\{.*operations\.md#/,
+      );
+    }
+  });
+
   test('fit the limits of CloudWatch', () => {
     const template = testTemplate({ freeStorageGiB: 20, databaseInstanceIdentifier: 'app-db' });
     for (const { AlarmName, AlarmDescription, Period, EvaluationPeriods } of propertiesOf(
