@@ -52,11 +52,11 @@ afterAll(async () => {
   await emulator?.stop();
 });
 
-async function deploy({ complaints, ...rest }: Emulator, wanted: Wanted): Promise<void> {
-  const cdk = new Cdk({ complaints, ...rest });
+async function deploy(into: Emulator, wanted: Wanted): Promise<void> {
+  const cdk = new Cdk(into);
   for (const args of [['bootstrap', `aws://${ACCOUNT}/${REGION}`], DEPLOY]) {
     const { code, output } = await cdk.run(wanted, ...args);
-    expect(code, `${output}\n${complaints()}`).toBe(0);
+    expect(code, `${output}\n${into.complaints()}`).toBe(0);
   }
 }
 

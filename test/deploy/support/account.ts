@@ -135,13 +135,13 @@ export class Account {
   async archive(functionName: string): Promise<Buffer> {
     const command = new GetFunctionCommand({ FunctionName: functionName });
     const { Code, Configuration } = await this.lambda.send(command);
-    const bucket = known((await this.stack('CDKToolkit')).outputs['BucketName']);
     const { pathname } = new URL(known(Code?.Location));
-    const response = await this.ask('s3', REGION, { path: `/${bucket}${pathname}`, method: 'GET' });
+    const path = `/cdk-hnb659fds-assets-${ACCOUNT}-${REGION}${pathname}`;
+    const response = await this.ask('s3', REGION, { path, method: 'GET' });
     const archive = Buffer.from(await response.arrayBuffer());
     const checksum = createHash('sha256').update(archive).digest('base64');
     if (checksum !== Configuration?.CodeSha256)
-      throw new Error(`${functionName} has other code than ${pathname}`);
+      throw new Error(`${functionName} has other code than ${path}`);
     return archive;
   }
 

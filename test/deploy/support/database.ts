@@ -57,6 +57,7 @@ export async function startDatabase(folder: string): Promise<Database> {
     await client.query(await readFile(sql('roles/least-privilege.sql'), 'utf8'));
     await client.query(`ALTER ROLE ${login.username} PASSWORD '${login.password}'`);
   } catch (error) {
+    await Promise.all([admin.end(), client.end()]);
     await server.stop();
     throw error;
   }
