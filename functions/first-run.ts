@@ -1,6 +1,7 @@
 import { InvokeCommand, LambdaClient, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
 import * as v from 'valibot';
 import { logger } from './log.ts';
+import type { InvocationContext } from './runtime.ts';
 
 /** What CloudFormation sends to a custom resource, as far as it is used. */
 const eventSchema = v.object({
@@ -28,7 +29,11 @@ const eventSchema = v.object({
 type Event = v.InferOutput<typeof eventSchema>;
 type Invocation = Event['ResourceProperties']['Invocations'][number];
 
-const lambda = new LambdaClient({});
+/** Patient, since a scheduled run may have taken the only concurrent execution of its function. */
+const lambda = new LambdaClient({ maxAttempts: 10 });
+
+/** Kept of the remaining time to answer CloudFormation, which would wait in vain else. */
+const RESERVE_MS = 15_000;
 
 const CHECK = [
   'the security group of the database lets the functions in on its port',
@@ -38,10 +43,17 @@ const CHECK = [
 ];
 
 /** @throws Error with what the function said and what to check */
-async function invoke({ functionName, logGroup, payload }: Invocation): Promise<void> {
-  await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 300 }, { FunctionName: functionName });
+async function invoke(
+  { functionName, logGroup, payload }: Invocation,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  await waitUntilFunctionActiveV2(
+    { client: lambda, maxWaitTime: 300, abortSignal },
+    { FunctionName: functionName },
+  );
   const { FunctionError: failed, Payload: answer } = await lambda.send(
     new InvokeCommand({ FunctionName: functionName, Payload: JSON.stringify(payload) }),
+    { abortSignal },
   );
   const text = answer?.transformToString() ?? '';
   logger.info('invoked', { functionName, payload, failed: failed ?? null, answer: text });
@@ -72,11 +84,15 @@ async function respond(event: Event, outcome: Outcome): Promise<void> {
 }
 
 /** Custom resource: runs the jobs once while the stack is deployed, and fails the deployment when they fail. */
-export async function handler(input: unknown): Promise<void> {
+export async function handler(
+  input: unknown,
+  context: Pick<InvocationContext, 'getRemainingTimeInMillis'>,
+): Promise<void> {
   const event = v.parse(eventSchema, input);
+  const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - RESERVE_MS));
   try {
     if (event.RequestType !== 'Delete') {
-      for (const invocation of event.ResourceProperties.Invocations) await invoke(invocation);
+      for (const invocation of event.ResourceProperties.Invocations) await invoke(invocation, signal);
     }
   } catch (error) {
     logger.error('first run failed', { error });

@@ -201,9 +201,12 @@ export const JOB_METRICS = {
 
 export const DIMENSIONS = { database: 'Database', table: 'Table', job: 'Job' } as const;
 
-/** The value of the dimension Table. */
+/** The value of the dimension Table. CloudWatch takes printable ASCII only; other characters are escaped. */
 export const tableDimension = (table: { readonly schema: string; readonly table: string }): string =>
-  `${table.schema}.${table.table}`;
+  `${table.schema}.${table.table}`.replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 /** Environment variables by which the constructs tell the functions what they need to know. */
 export const ENVIRONMENT = {

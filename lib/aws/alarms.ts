@@ -2,6 +2,7 @@ import { Annotations, Duration, type Size } from 'aws-cdk-lib';
 import {
   Alarm,
   type AlarmProps,
+  CfnAlarm,
   ComparisonOperator,
   type IMetric,
   MathExpression,
@@ -50,6 +51,13 @@ const atLeastOne = {
 } as const;
 
 const less = { threshold: 1, comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD } as const;
+
+/** Days from midnight to midnight in UTC, by which the expression counts; else a day would begin at any hour. */
+function useCalendarDays(alarm: Alarm): void {
+  const { defaultChild } = alarm.node;
+  if (!(defaultChild instanceof CfnAlarm)) throw new Error('An alarm is made of a CfnAlarm.');
+  defaultChild.evaluationWindow = { wallClockWindow: { timezone: 'UTC' } };
+}
 
 /** All alarms of one keeper, each telling the topic when it goes off and when it is over. */
 export class Alarms extends Construct {
@@ -141,7 +149,7 @@ export class Alarms extends Construct {
       alarmDescription: describe({
         happened: `The last run of ${job} failed, for some table or as a whole; what it had done remains.`,
         impact: JOB_IMPACTS[job],
-        look: `read the log group ${this.props.jobs[job].logGroup.logGroupName}, mend the cause, then ${this.invoke(job)}`,
+        look: `aws logs tail ${this.props.jobs[job].logGroup.logGroupName} --since 1d --filter-pattern '{ $.level = "ERROR" }', mend the cause, then ${this.invoke(job)}`,
         heading: RUNBOOK.failed,
       }),
     });
@@ -156,20 +164,24 @@ export class Alarms extends Construct {
       );
       return [];
     }
-    const noted = silence.kind === 'hours' ? `for ${silence.hours} hours` : 'since its date';
-    return [
-      this.alarm(`Silent ${job}`, `${job} is silent`, this.successes(job, silence), {
-        ...less,
-        evaluationPeriods: silence.kind === 'hours' ? silence.hours : 2,
-        treatMissingData: TreatMissingData.BREACHING,
-        alarmDescription: describe({
-          happened: `No complete run of ${job} has succeeded ${noted}.`,
-          impact: `${JOB_IMPACTS[job]}${silence.kind === 'hours' ? '' : ' A day later this alarm is over all the same, as it looks at the days around the date only.'}`,
-          look: `look whether the schedule exists and is enabled (aws scheduler list-schedules), then ${this.invoke(job)}`,
-          heading: RUNBOOK.silent,
-        }),
+    const byDate = silence.kind === 'days';
+    const noted = byDate ? 'since its date' : `for ${silence.hours} hours`;
+    const over = byDate
+      ? ' A day later this alarm is over all the same, as it looks at the days around the date only.'
+      : '';
+    const alarm = this.alarm(`Silent ${job}`, `${job} is silent`, this.successes(job, silence), {
+      ...less,
+      evaluationPeriods: byDate ? 2 : silence.hours,
+      treatMissingData: TreatMissingData.BREACHING,
+      alarmDescription: describe({
+        happened: `No complete run of ${job} has succeeded ${noted}.`,
+        impact: `${JOB_IMPACTS[job]}${over}`,
+        look: `look whether the schedule exists and is enabled (aws scheduler list-schedules), then ${this.invoke(job)}`,
+        heading: RUNBOOK.silent,
       }),
-    ];
+    });
+    if (byDate) useCalendarDays(alarm);
+    return [alarm];
   }
 
   private successes(job: Job, silence: Silence): IMetric {
@@ -199,7 +211,7 @@ export class Alarms extends Construct {
         alarmDescription: describe({
           happened,
           impact: 'That job has not been done.',
-          look: `aws sqs receive-message --queue-url ${queue.queueUrl} shows which one and why; mend that and run it, such as ${this.invoke('create')}, then aws sqs purge-queue --queue-url ${queue.queueUrl}`,
+          look: `aws sqs receive-message --queue-url ${queue.queueUrl} names the function and the reason; mend that and invoke that function, for create by ${this.invoke('create')}, then aws sqs purge-queue --queue-url ${queue.queueUrl}`,
           heading: RUNBOOK.undelivered,
         }),
       },

@@ -57,6 +57,8 @@ export class FirstRun extends Construct {
       handler: 'first-run.handler',
       runtime: Runtime.NODEJS_24_X,
       timeout: Duration.minutes(15),
+      // CloudFormation has its answer, or has given up.
+      retryAttempts: 0,
       memorySize: 256,
       role,
       logGroup,

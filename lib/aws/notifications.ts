@@ -1,4 +1,4 @@
-import { RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Annotations, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
@@ -50,6 +50,12 @@ export function notifications(
   existing: ITopic | undefined,
   emails: readonly string[],
 ): ITopic {
+  if (existing === undefined && emails.length === 0) {
+    Annotations.of(scope).addWarningV2(
+      'partition-keeper:nobody',
+      'Alarms reach nobody: give alarmEmails, or an alarmTopic that somebody has subscribed to.',
+    );
+  }
   const topic = existing ?? encryptedTopic(scope);
   for (const email of emails) topic.addSubscription(new EmailSubscription(email));
   return topic;

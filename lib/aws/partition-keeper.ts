@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy, type Size, Stack, Token, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, type Size, Stack, Validations } from 'aws-cdk-lib';
 import type { Alarm, Dashboard, Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import {
   Connections,
@@ -129,7 +129,7 @@ export class PartitionKeeper extends Construct implements IConnectable {
       allowAllOutbound: false,
     });
     this.connections = new Connections({ securityGroups: [securityGroup] });
-    this.connectTo(target, props);
+    const endpoint = this.connectTo(target, props);
 
     this.failures = this.queue('Failures');
     this.undelivered = this.queue('Undelivered');
@@ -180,7 +180,12 @@ export class PartitionKeeper extends Construct implements IConnectable {
         config: { tables },
         create: jobs.create,
         health: jobs.health,
-        after: [securityGroup, ...target.connections.securityGroups, ...constructsOf(props.database)],
+        after: [
+          securityGroup,
+          ...target.connections.securityGroups,
+          ...constructsOf(props.database),
+          ...endpoint,
+        ],
       });
       // Alarms on silence would go off before the first figures are there.
       alarms.node.addDependency(firstRun);
@@ -255,16 +260,16 @@ export class PartitionKeeper extends Construct implements IConnectable {
     };
   }
 
-  /** Rules of the security groups, both ways. */
+  /** Rules of the security groups, both ways. Returns the endpoint, if one is made. */
   private connectTo(
     target: DatabaseTarget,
     { vpc, vpcSubnets, credentials, vpcEndpoint }: PartitionKeeperProps,
-  ): void {
-    this.connections.allowTo(target, databasePort(target), 'Partition Keeper to the database');
-    if (!('secret' in credentials)) return;
+  ): InterfaceVpcEndpoint[] {
+    this.connections.allowToDefaultPort(target, 'Partition Keeper to the database');
+    if (!('secret' in credentials)) return [];
     if (vpcEndpoint !== true) {
       this.connections.allowTo(Peer.anyIpv4(), Port.tcp(443), 'Partition Keeper to Secrets Manager');
-      return;
+      return [];
     }
     const endpoint = new InterfaceVpcEndpoint(this, 'SecretsManager', {
       vpc,
@@ -273,6 +278,7 @@ export class PartitionKeeper extends Construct implements IConnectable {
       ...(vpcSubnets === undefined ? {} : { subnets: vpcSubnets }),
     });
     this.connections.allowTo(endpoint, Port.tcp(443), 'Partition Keeper to Secrets Manager');
+    return [endpoint];
   }
 
   private allowLogin(job: JobFunction, target: DatabaseTarget, credentials: Credentials): void {
@@ -303,9 +309,6 @@ export class PartitionKeeper extends Construct implements IConnectable {
     return { instanceIdentifier, threshold };
   }
 }
-
-const databasePort = ({ port }: DatabaseTarget): Port =>
-  Port.tcp(Token.isUnresolved(port) ? Token.asNumber(port) : Number(port));
 
 /** What has to exist before the database can be reached; an endpoint exists already. */
 const constructsOf = (database: Database): Construct[] => (Construct.isConstruct(database) ? [database] : []);

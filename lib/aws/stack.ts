@@ -40,6 +40,7 @@ export class PartitionKeeperStack extends Stack {
         ...optional('instanceIdentifier', deployment.databaseInstanceIdentifier),
       },
       databaseName: deployment.databaseName,
+      ...optional('metricDatabase', deployment.metricDatabase),
       credentials: this.credentials(deployment),
       config,
       schedules: definedOnly(deployment.schedules ?? {}),

@@ -51,6 +51,8 @@ export const deploymentSchema = v.pipe(
     databaseHost: text('db.abc123.eu-central-1.rds.amazonaws.com'),
     databasePort: v.optional(whole(1), 5432),
     databaseName: text('app'),
+    /** Tells two databases of one name apart in the metrics of an account and region. */
+    metricDatabase: v.optional(text('staging app')),
     /** A secret with username and password, as RDS makes them. */
     secretArn: v.optional(text('arn:aws:secretsmanager:eu-central-1:123456789012:secret:keeper-AbCdEf')),
     /** The key the secret is encrypted with, unless it is the account's default key. */

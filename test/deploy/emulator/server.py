@@ -78,6 +78,8 @@ class Alarm(Resource):
     name_property = "AlarmName"
 
     def create(self, properties: Properties) -> None:
+        # Newer than the client of the service; the template is checked for it.
+        properties.pop("EvaluationWindow", None)
         self.client.put_metric_alarm(**{**properties, "AlarmName": self.name})
         described = self.client.describe_alarms(AlarmNames=[self.name])
         self.attributes = {"Arn": described["MetricAlarms"][0]["AlarmArn"]}

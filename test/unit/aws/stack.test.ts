@@ -95,7 +95,7 @@ describe('functions', () => {
   });
 
   test('send what failed for good to a queue', () => {
-    const template = testTemplate();
+    const template = testTemplate({ firstRun: false });
     template.resourceCountIs('AWS::Lambda::EventInvokeConfig', 3);
     template.allResourcesProperties('AWS::Lambda::EventInvokeConfig', {
       MaximumRetryAttempts: 2,
@@ -169,6 +169,8 @@ describe('logging in', () => {
       FromPort: 443,
       DestinationSecurityGroupId: Match.anyValue(),
     });
+    const [run] = Object.values(template.findResources('Custom::PartitionKeeperFirstRun'));
+    expect(run?.['DependsOn']).toContainEqual(expect.stringContaining('SecretsManager'));
   });
 });
 
@@ -232,6 +234,16 @@ describe('notifications', () => {
     });
   });
 
+  test('that would reach nobody are warned of', () => {
+    const app = testApp();
+    testStack(app, { alarmEmails: undefined });
+    const messages = app
+      .synth()
+      .getStackByName('Keeper')
+      .messages.map(({ entry }) => String(entry.data));
+    expect(messages.join()).toContain('Alarms reach nobody');
+  });
+
   test('can go to a topic that exists', () => {
     const alarmTopicArn = 'arn:aws:sns:eu-central-1:123456789012:alarms';
     const template = testTemplate({ alarmTopicArn, alarmEmails: undefined });
@@ -290,6 +302,11 @@ describe('alarms', () => {
     for (const alarm of silent) {
       expect(JSON.stringify(alarm)).toContain('"MetricName":"RunSucceeded"');
       expect(alarm).toMatchObject({ Threshold: 1, ComparisonOperator: 'LessThanThreshold' });
+      // The expression speaks of calendar days.
+      const { EvaluationWindow } = alarm;
+      expect(EvaluationWindow).toEqual(
+        JSON.stringify(alarm).includes('DATE(m)') ? { WallClockWindow: { Timezone: 'UTC' } } : undefined,
+      );
     }
   });
 
@@ -438,6 +455,26 @@ describe('the dashboard', () => {
     const tables = Array.from({ length: 100 }, (_, index) => ({ ...table, table: `logs_${index}` }));
     const shown = body({ tables }).widgets.filter(({ type }) => type === 'alarm');
     expect(shown.map(({ properties }) => (properties['alarms'] as unknown[]).length)).toEqual([100, 100, 8]);
+  });
+});
+
+test('names beyond ASCII are written so that CloudWatch takes them', () => {
+  const [table] = config.tables;
+  if (table === undefined) throw new Error('no table');
+  const template = testTemplate({}, { tables: [{ ...table, table: 'ereignisse_ü' }] });
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    Dimensions: Match.arrayWith([{ Name: 'Table', Value: 'platform.ereignisse_\\u00fc' }]),
+  });
+});
+
+test('two stacks for databases of one name can keep their metrics apart', () => {
+  const template = testTemplate({ metricDatabase: 'staging app' });
+  template.allResourcesProperties(
+    'AWS::CloudWatch::Alarm',
+    Match.not({ Dimensions: [{ Name: 'Database', Value: 'app' }] }),
+  );
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    Dimensions: Match.arrayWith([{ Name: 'Database', Value: 'staging app' }]),
   });
 });
 
