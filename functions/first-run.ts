@@ -56,7 +56,7 @@ async function invoke(
     { abortSignal },
   );
   const text = answer?.transformToString() ?? '';
-  logger.info('invoked', { functionName, payload, failed: failed ?? null, answer: text });
+  logger.info('invoked', { functionName, payload, failed: failed ?? null, answer: text.slice(0, 10_000) });
   if (failed === undefined) return;
   const { errorMessage = text } = JSON.parse(text) as { readonly errorMessage?: string };
   throw new Error(

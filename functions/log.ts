@@ -36,11 +36,10 @@ function recordOf(report: Report): object {
 export function logReport(report: Report): void {
   const { job, runId } = report;
   for (const { schema, table, status, findings, gauges, error } of report.tables) {
-    for (const finding of findings) {
-      const record = { job, runId, schema, table, ...finding, finding: finding.finding };
-      const { message: text, ...rest } = record;
-      if (finding.severity === 'info') logger.info('finding', { ...rest, text });
-      else logger.warn('finding', { ...rest, text });
+    for (const { message: text, ...finding } of findings) {
+      const record = { job, runId, schema, table, ...finding, text };
+      if (finding.severity === 'info') logger.info('finding', record);
+      else logger.warn('finding', record);
     }
     const failure = error === undefined ? {} : { failure: error };
     logger.info('table', { job, runId, schema, table, status, gauges, ...failure });
