@@ -7,7 +7,7 @@ const REFERENCED =
 
 const HINTS: Readonly<Record<string, string>> = {
   [SQLSTATE.insufficientPrivilege]:
-    'The role must own the table or be a member of its owner, and the owner needs CREATE and USAGE on the schema, and TEMPORARY on the database to move rows out of a default partition; the README lists the exact GRANTs.',
+    'The role must own the table or be a member of its owner, and the owner needs CREATE and USAGE on the schema, and TEMPORARY on the database to move rows out of a default partition; the README lists the exact GRANTs. A partition that belongs to another role than its parent must be given to that one: ALTER TABLE ... OWNER TO ...',
   [SQLSTATE.lockNotAvailable]:
     'Another session holds a lock on it (see pg_locks and pg_stat_activity); run the command again when that is over.',
   [SQLSTATE.dependentObjects]:
