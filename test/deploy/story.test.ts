@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job, Report, ReportStep } from '../../lib/contract.ts';
 import sixTables from '../../partitions.config.ts';
 import { type Answer, metricsOf, startFunction } from '../support/lambda/runtime-api.ts';
+import { shellWords } from '../support/shell.ts';
 import { Account, known } from './support/account.ts';
 import { Cdk, type Wanted } from './support/cdk.ts';
 import { CloudWatch, minutesAfter } from './support/cloudwatch.ts';
@@ -118,16 +119,6 @@ async function verdicts(at: Date): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(entries));
 }
 
-/** The words of a line, as a shell splits it. */
-function wordsOf(line: string): string[] {
-  const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', `printf '%s\\n' ${line}`], {
-    encoding: 'utf8',
-    env: { PATH: process.env['PATH'] },
-  });
-  expect(stderr).toBe('');
-  return stdout.split('\n').slice(0, -1);
-}
-
 const tableNames = sixTables.tables.map(({ schema, table }) => `${schema}.${table}`);
 const ofEachTable = <Value>(title: (name: string) => string, value: Value): Record<string, Value> =>
   Object.fromEntries(tableNames.map((name) => [title(name), value]));
@@ -177,7 +168,7 @@ test('a partition is dropped by mistake, an alarm goes off, its command mends it
   // The mail has the description of the alarm, and so the command. It is pasted into a shell.
   const { AlarmDescription: mail = '' } = alarm;
   expect(mail).toContain(`Partitions of ${TABLE} that should exist do not.`);
-  const words = wordsOf(known(/^Do: (.*)$/m.exec(mail)?.[1]));
+  const words = shellWords(known(/^Do: (.*)$/m.exec(mail)?.[1]));
   expect(words.slice(0, 3)).toEqual(['aws', 'lambda', 'invoke']);
   const option = (name: string): string => known(words[words.indexOf(name) + 1]);
   expect(option('--function-name')).toBe((await account.stack('PartitionKeeper')).outputs['CreateFunction']);

@@ -6,6 +6,7 @@ import type { Invocation } from '../../../lib/cli/invocation.ts';
 import { buildProgram } from '../../../lib/cli/program.ts';
 import { parsePayload } from '../../../lib/config/payload.ts';
 import { FINDINGS, JOBS } from '../../../lib/contract.ts';
+import { shellWords } from '../../support/shell.ts';
 import { propertiesOf, testTemplate } from '../../support/stack.ts';
 import { createAuditDatabase } from '../../support/traffic.ts';
 
@@ -27,22 +28,8 @@ const blocks = (language: string): string[] =>
 /** The functions by the variable that stands for them. */
 const variables = Object.fromEntries(JOBS.map((job) => [job.toUpperCase(), job]));
 
-/** The words of a line, as a shell splits it. */
-function wordsOf(line: string): string[] {
-  const { stdout, status, stderr } = spawnSync('bash', ['--norc', '-c', `printf '%s\\n' ${line}`], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'],
-      STACK: 'PartitionKeeper',
-      ADMIN_URL: 'postgresql://host/db',
-      ...variables,
-    },
-  });
-  expect(stderr).toBe('');
-  expect(status).toBe(0);
-  return stdout.split('\n').slice(0, -1);
-}
+const wordsOf = (line: string): string[] =>
+  shellWords(line, { STACK: 'PartitionKeeper', ADMIN_URL: 'postgresql://host/db', ...variables });
 
 const lines = blocks('sh').flatMap((block) =>
   block
