@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { at, configFile, done, keeper, partitionsOf, tableOf } from '../support/keeper.ts';
+import { beforeStatement } from '../support/statements.ts';
 import { pidOf, runThatWaits, waitUntilLong } from '../support/transactions.ts';
 import { waitUntil } from '../support/wait.ts';
 
@@ -78,6 +79,14 @@ describe('of two runs at once', () => {
       expect(Object.keys(await partitionsOf(database, `app.${table}`))).toHaveLength(4);
     }
   });
+});
+
+test('a run that comes to its lock just when another has ended sees what that one has done', async () => {
+  await using database = await databaseWithTables();
+  using _ = beforeStatement(/pg_try_advisory_lock/, async () => {
+    expect(done(await keeper(database).create({ now: NOW }))).toHaveLength(4);
+  });
+  expect(done(await keeper(database).create({ now: NOW }))).toEqual([]);
 });
 
 describe('a run that is ended from outside', () => {

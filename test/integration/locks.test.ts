@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { Report, WaitEvent } from '../../lib/index.ts';
-import type { TestDatabase } from '../support/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { describeSchema, keeper, type Settings, stepsOf, tableOf } from '../support/keeper.ts';
+import { beforeStatement } from '../support/statements.ts';
 import {
   type AuditDatabase,
   auditLogs,
   changeAndLog,
   createAuditDatabase,
   createLeastPrivilege,
+  type Holder,
   hold,
   monthStart,
   partitionName,
@@ -109,6 +111,28 @@ describe('behind an ACCESS EXCLUSIVE lock on a table, its partitions and its def
     });
     expect(steps.map(({ status }) => status)).toEqual(['done', 'done']);
     expect(steps[0]?.waitedFor).toContainEqual(expect.objectContaining({ application: 'migration' }));
+  });
+});
+
+describe('whoever takes a lock between our look and our statement', () => {
+  test.each([
+    ['create', / ATTACH PARTITION /, 'SHARE UPDATE EXCLUSIVE'],
+    ['cleanup', /^LOCK TABLE .* ACCESS EXCLUSIVE/, 'ACCESS SHARE'],
+  ] as const)('has %s give up soon, wait outside and come again', async (job, statement, mode) => {
+    await using database = await createTestDatabase();
+    await addEvents(database);
+    const holders: Holder[] = [];
+    using _ = beforeStatement(statement, async () => {
+      holders.push(await hold(database, 'migration', `LOCK TABLE app.events IN ${mode} MODE`));
+    });
+    const run = keeper(database, events)[job]();
+    await waitUntil(() => holders.length === 1, { what: 'the lock is taken' });
+    // It is not given back before the run looks again from outside: a run in the queue would never do so.
+    await runThatWaits(database);
+    await holders[0]?.end();
+    const [step] = stepsOf(await run);
+    expect(step?.attempts).toBeGreaterThan(1);
+    expect(step?.waitedFor).toContainEqual(expect.objectContaining({ application: 'migration' }));
   });
 });
 

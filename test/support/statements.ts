@@ -48,3 +48,20 @@ export function transactionsOf(sent: readonly string[]): { within: string[]; out
   }
   return { within, outside };
 }
+
+/**
+ * Does something the first time a connection of this process is about to send a statement that matches; the statement
+ * is sent when that is done.
+ */
+export function beforeStatement(pattern: RegExp, act: () => Promise<unknown>): Disposable {
+  const original = pg.Client.prototype.query;
+  const spy: MockInstance = vi.spyOn(pg.Client.prototype, 'query');
+  let done = false;
+  spy.mockImplementation(function (this: pg.Client, ...args: unknown[]) {
+    const send = () => Reflect.apply(original, this, args);
+    if (done || typeof args[0] !== 'string' || !pattern.test(args[0])) return send();
+    done = true;
+    return act().then(send);
+  });
+  return { [Symbol.dispose]: () => spy.mockRestore() };
+}

@@ -1,0 +1,216 @@
+/** A mistake somebody could make, and the tests that must not let it pass. */
+export interface Mutation {
+  /** What is wrong then, for people. */
+  readonly mistake: string;
+  /** The source file, and the one place in it that is changed. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  /** The file of tests that catches it. */
+  readonly caughtBy: string;
+  /** The tests of that file that are run, as a pattern; all unless given. */
+  readonly only?: string;
+}
+
+/** Mistakes of the planners: they judge wrongly what is to be removed or created. */
+const PLANNERS: readonly Mutation[] = [
+  {
+    mistake: 'retention compares the lower bound instead of the upper one',
+    file: 'lib/partition/schedule.ts',
+    from: 'return !isBefore(limit, latest(range.to));',
+    to: 'return isBounded(range.from) && !isBefore(limit, latest(range.from));',
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'is what lies before the cutoff',
+  },
+  {
+    mistake: 'a partition that ends exactly at the cutoff is kept',
+    file: 'lib/partition/schedule.ts',
+    from: 'return !isBefore(limit, latest(range.to));',
+    to: 'return isBefore(latest(range.to), limit);',
+    caughtBy: 'test/unit/partition/schedule.test.ts',
+  },
+  {
+    mistake: 'the newest partition is removed like any other',
+    file: 'lib/partition/plan-cleanup.ts',
+    from: 'partition !== newest &&',
+    to: '(partition !== newest || true) &&',
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'is never the default',
+  },
+  {
+    mistake: 'partitions that foreign keys refer to are removed',
+    file: 'lib/partition/plan-cleanup.ts',
+    from: '(partition) => partition.referencedBy.length === 0 && isAsked(partition),',
+    to: '(partition) => isAsked(partition),',
+    caughtBy: 'test/unit/partition/plan-cleanup.test.ts',
+  },
+  {
+    mistake: "a detach that somebody else began is taken for one's own",
+    file: 'lib/partition/plan-cleanup.ts',
+    from: 'partition.marker !== null && partition.marker.parentOid === table.oid;',
+    to: 'partition.oid !== table.oid;',
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'of somebody else is left alone',
+  },
+  {
+    mistake: 'most of a table may go without approval',
+    file: 'lib/partition/plan-cleanup.ts',
+    from: 'if (share > config.maxExpiredShare) {',
+    to: 'if (share > 1 + config.maxExpiredShare) {',
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'refuses to remove more than the share allowed',
+  },
+  {
+    mistake: 'clocks that disagree are not noticed',
+    file: 'lib/partition/plan-cleanup.ts',
+    from: 'if (apartByAnHour(serverClock, localClock)) {',
+    to: 'if (apartByAnHour(serverClock, serverClock) && apartByAnHour(localClock, localClock)) {',
+    caughtBy: 'test/unit/partition/plan-cleanup.test.ts',
+  },
+  {
+    mistake: 'a grace is forgotten',
+    file: 'lib/partition/plan-cleanup.ts',
+    from: 'if (config.grace === null) return true;',
+    to: 'if (config.grace === null || now !== null) return true;',
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'a partition is detached first, and dropped when its time has come',
+  },
+  {
+    mistake: 'create makes partitions that retention would remove at once',
+    file: 'lib/partition/plan-create.ts',
+    from: 'if (!schedule.expired(gap.range)) gaps.push(gap);',
+    to: 'gaps.push(gap);',
+    caughtBy: 'test/unit/partition/plan-create.test.ts',
+  },
+  {
+    mistake: 'a marker counts whoever owns the table it is on',
+    file: 'lib/postgres/inspect/assemble.ts',
+    from: 'if (row.owner !== parent.owner) return [];',
+    to: '',
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'a table with a marker is not dropped',
+  },
+];
+
+/** Mistakes of the statements: the transaction that removes or moves does not look again, or takes too much. */
+const STATEMENTS: readonly Mutation[] = [
+  {
+    mistake: 'the transaction that drops does not compare the oid',
+    file: 'lib/postgres/statements/remove.ts',
+    from: 'WHERE c.oid = ${partition.oid} AND c.relname = ${quoteLiteral(partition.name)} AND n.nspname',
+    to: 'WHERE c.relname = ${quoteLiteral(partition.name)} AND n.nspname',
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'when the partition to be dropped',
+  },
+  {
+    mistake: 'the transaction that drops does not compare the bounds',
+    file: 'lib/postgres/statements/remove.ts',
+    from: 'AND pg_catalog.pg_get_expr(c.relpartbound, 0) = ${quoteLiteral(partition.boundsText)}',
+    to: '',
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'when the partition to be dropped',
+  },
+  {
+    mistake: 'a detached table is dropped though it was attached again',
+    file: 'lib/postgres/statements/remove.ts',
+    from: 'AND NOT c.relispartition AND pg_catalog.pg_get_userbyid',
+    to: 'AND pg_catalog.pg_get_userbyid',
+    caughtBy: 'test/integration/detach.test.ts',
+    only: 'while a run waits to drop it, is kept',
+  },
+  {
+    mistake: 'what depends on a partition is dropped with it',
+    file: 'lib/postgres/statements/remove.ts',
+    from: '`DROP ${tableSql(partition)}`;',
+    to: '`DROP ${tableSql(partition)} CASCADE`;',
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'when a view is made from it',
+  },
+  {
+    mistake: 'rows that were written while others were copied are deleted without a copy',
+    file: 'lib/postgres/statements/move-rows.ts',
+    from: '    synchronize(table, source, step, partition),\n    deleteMoved(',
+    to: '    deleteMoved(',
+    caughtBy: 'test/integration/default-partition.test.ts',
+    only: 'gives up rows that were written while others were copied',
+  },
+  {
+    mistake: 'a transaction has no lock timeout',
+    file: 'lib/postgres/statements/common.ts',
+    from: "`SET LOCAL lock_timeout = '${context.lockTimeoutMs}ms'`,",
+    to: '"SET LOCAL lock_timeout = \'20s\'",',
+    caughtBy: 'test/integration/locks.test.ts',
+    only: 'give up soon, wait outside',
+  },
+];
+
+/** Mistakes of the executor: it does too much, too little, or at the wrong time. */
+const EXECUTOR: readonly Mutation[] = [
+  {
+    mistake: 'a detach that is pending is not finalized',
+    file: 'lib/postgres/apply/apply.ts',
+    from: "if (step.kind === 'detach') return status === 'done' && (await detachIsPending(context.client, step));",
+    to: "if (step.kind === 'detach') return false;",
+    caughtBy: 'test/integration/detach.test.ts',
+    only: 'do not keep an expired partition alive',
+  },
+  {
+    mistake: 'a detached table loses its marker when a later statement fails',
+    file: 'lib/postgres/apply/apply.ts',
+    from: "if (step.undo === undefined || (await attachmentOf(client, step)) !== 'attached') return;",
+    to: 'if (step.undo === undefined) return;',
+    caughtBy: 'test/integration/faults/kill.test.ts',
+    only: 'cleanup that detaches .*may break',
+  },
+  {
+    mistake: 'a detach that the server refuses leaves its marker behind',
+    file: 'lib/postgres/apply/apply.ts',
+    from: 'for (const statement of step.undo) await client.query(statement);',
+    to: '',
+    caughtBy: 'test/integration/detach.test.ts',
+    only: 'a detach that the server refuses',
+  },
+  {
+    mistake: 'a step waits in the queue for locks instead of outside of it',
+    file: 'lib/postgres/apply/patience.ts',
+    from: 'if (long.length === 0 && !doubtful) return;',
+    to: 'if (now > 0) return;',
+    caughtBy: 'test/integration/stall.test.ts',
+    only: 'with a default partition: false, least privilege: false',
+  },
+  {
+    mistake: 'the advisory lock against a second run is ignored',
+    file: 'lib/postgres/advisory-lock.ts',
+    from: 'pg_try_advisory_lock(k.key) AS taken',
+    to: 'pg_try_advisory_lock(k.key) OR true AS taken',
+    caughtBy: 'test/integration/isolation.test.ts',
+  },
+  {
+    mistake: 'one partition that fails keeps the others from their turn',
+    file: 'lib/jobs/execute.ts',
+    from: 'if (errors.some(({ code }) => HOPELESS.has(code))) {',
+    to: 'if (errors.length > 0) {',
+    caughtBy: 'test/integration/isolation.test.ts',
+    only: 'a partition whose creation fails',
+  },
+  {
+    mistake: 'a table is inspected before its advisory lock is taken',
+    file: 'lib/jobs/run.ts',
+    from: `    const ours = dryRun ? tables.map(() => true) : await takeTableLocks(run.session.client, tables);
+    // Inspected only now: what another run did until it let go of its locks is seen.
+    const inspected = await inspect(run.session.client, tables);`,
+    to: `    const inspected = await inspect(run.session.client, tables);
+    const ours = dryRun ? tables.map(() => true) : await takeTableLocks(run.session.client, tables);`,
+    caughtBy: 'test/integration/isolation.test.ts',
+    only: 'sees what that one has done',
+  },
+  {
+    mistake: 'the session keeps the time zone of the role, the database or the server',
+    file: 'lib/postgres/session.ts',
+    from: "  TimeZone: 'UTC',\n",
+    to: '',
+    caughtBy: 'test/integration/time-zones.test.ts',
+  },
+];
+
+export const MUTATIONS: readonly Mutation[] = [...PLANNERS, ...STATEMENTS, ...EXECUTOR];
