@@ -1,3 +1,5 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source text.
+
 /** A mistake somebody could make, and the tests that must not let it pass. */
 export interface Mutation {
   /** What is wrong then, for people. */

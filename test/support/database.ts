@@ -27,7 +27,10 @@ export interface TestDatabase extends AsyncDisposable {
   /** Leads the superuser to the database. */
   readonly url: string;
   readonly name: string;
-  /** Runs a statement as the superuser and returns its rows. Statements wait for one another. */
+  /**
+   * Runs a statement as the superuser and returns its rows. Statements wait for one another. When the connection has
+   * ended since, as the server was restarted, a new one is opened.
+   */
   readonly query: <Row extends pg.QueryResultRow = Record<string, unknown>>(
     sql: string,
     params?: readonly unknown[],
@@ -40,9 +43,8 @@ export interface TestDatabase extends AsyncDisposable {
   readonly drop: () => Promise<void>;
 }
 
-/** Creates an empty database with a random name on the server of the tests. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const serverUrl = inject('serverUrl');
+/** Creates an empty database with a random name on the server of the tests, unless another one is given. */
+export async function createTestDatabase(serverUrl: string = inject('serverUrl')): Promise<TestDatabase> {
   const name = randomName('test');
   // template0, because nobody can be connected to it, which would be in the way, nor have changed it.
   await withClient(serverUrl, (admin) => admin.query(`CREATE DATABASE ${name} TEMPLATE template0`));
@@ -55,7 +57,15 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     return client;
   };
   const roles: string[] = [];
-  const own = await open(url);
+  const openOwn = async (): Promise<pg.Client> => {
+    const client = await open(url);
+    client.once('end', () => {
+      own = openOwn;
+    });
+    own = async () => client;
+    return client;
+  };
+  let own: () => Promise<pg.Client> = openOwn;
   let queue: Promise<unknown> = Promise.resolve();
   let dropped: Promise<void> | undefined;
 
@@ -67,7 +77,10 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     url,
     name,
     query: <Row extends pg.QueryResultRow>(sql: string, params?: readonly unknown[]) => {
-      const result = queue.then(() => own.query<Row>(sql, params === undefined ? [] : [...params]));
+      const result = queue.then(async () => {
+        const client = await own();
+        return await client.query<Row>(sql, params === undefined ? [] : [...params]);
+      });
       queue = result.catch(() => {});
       return result.then(({ rows }) => rows);
     },
@@ -102,7 +115,7 @@ async function dropDatabase(
   roles: readonly string[],
   clients: readonly pg.Client[],
 ): Promise<void> {
-  await Promise.all(clients.map((client) => client.end()));
+  await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
   if (roles.length > 0) {
     await withClient(withPath(serverUrl, name), async (client) => {
       // Their locks would be in the way of DROP OWNED.

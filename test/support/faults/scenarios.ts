@@ -60,6 +60,20 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
+export const scenario = (name: string): Scenario => {
+  const found = SCENARIOS.find((candidate) => candidate.name === name);
+  if (found === undefined) throw new Error(`no scenario ${name}`);
+  return found;
+};
+export const MOVES_ROWS = scenario('create that moves rows out of the default partition');
+/** One of each kind of work. */
+export const WORK: readonly Scenario[] = [
+  scenario('create'),
+  MOVES_ROWS,
+  scenario('cleanup that drops'),
+  scenario('cleanup that detaches'),
+];
+
 /** Makes the schema anew. */
 export async function prepare(database: TestDatabase, { months, special = [] }: Scenario): Promise<void> {
   await database.query(`
