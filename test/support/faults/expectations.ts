@@ -9,7 +9,7 @@ import { startFaultyServer } from './proxy.ts';
 import { lifecycleOf, partition, prepare, runJob, type Scenario, type State, stateOf } from './scenarios.ts';
 
 /** The server notices late that a client is gone, and ends what it is doing first. */
-export const runIsOver = (database: TestDatabase): Promise<void> =>
+const runIsOver = (database: TestDatabase): Promise<void> =>
   waitUntil(
     async () => {
       const sessions = await database.query(
