@@ -22,8 +22,19 @@ export interface FaultyServer extends AsyncDisposable {
 const failing = (sqlstate: string): Buffer =>
   queryFrame(`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${sqlstate}', MESSAGE = 'injected'; END $$`);
 
+export interface ProxyOptions {
+  readonly fault?: Fault | undefined;
+  /** What the server is told instead of a statement without parameters. */
+  readonly rewrite?: (statement: string) => string;
+}
+
 /** One client and its connection to the server. */
-function relay(client: Socket, server: Socket, statements: string[], fault: Fault | undefined): void {
+function relay(
+  client: Socket,
+  server: Socket,
+  statements: string[],
+  { fault, rewrite = (statement) => statement }: ProxyOptions,
+): void {
   const fromClient = frameReader(1);
   const fromServer = frameReader(0);
   let current = -1;
@@ -59,7 +70,8 @@ function relay(client: Socket, server: Socket, statements: string[], fault: Faul
           continue;
         }
       }
-      forward(frame);
+      const changed = frame.type === 'Q' && statement !== null ? rewrite(statement) : statement;
+      forward(changed === statement || changed === null ? frame : { ...frame, bytes: queryFrame(changed) });
     }
   });
   server.on('data', (chunk) => {
@@ -81,7 +93,11 @@ function relay(client: Socket, server: Socket, statements: string[], fault: Faul
  * Stands between clients and the server and lets everything pass, but for one fault.
  * @param url leads to the database
  */
-export async function startFaultyServer(url: string, fault?: Fault): Promise<FaultyServer> {
+export const startFaultyServer = (url: string, fault?: Fault): Promise<FaultyServer> =>
+  startProxy(url, { fault });
+
+/** @param url leads to the database */
+export async function startProxy(url: string, options: ProxyOptions): Promise<FaultyServer> {
   const { hostname, port } = new URL(url);
   const statements: string[] = [];
   const sockets = new Set<Socket>();
@@ -93,7 +109,7 @@ export async function startFaultyServer(url: string, fault?: Fault): Promise<Fau
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
     }
-    relay(client, server, statements, fault);
+    relay(client, server, statements, options);
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');

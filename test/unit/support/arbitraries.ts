@@ -56,11 +56,16 @@ export const pointBetween = (from: string, to: string): fc.Arbitrary<Point> =>
     max: toPoint(Temporal.Instant.from(`${to}T00:00Z`)),
   });
 
+interface Years {
+  readonly min: number;
+  readonly max: number;
+}
+
 /** Ends of days, months, quarters and years by the wall clock of the zone, give or take an hour and a half. */
-const nearCalendarLine = (zone: string): fc.Arbitrary<Point> =>
+const nearCalendarLine = (zone: string, years: Years): fc.Arbitrary<Point> =>
   fc
     .record({
-      year: fc.integer({ min: 1900, max: 2200 }),
+      year: fc.integer(years),
       month: fc.constantFrom(1, 2, 3, 4, 7, 10, 12),
       day: fc.constantFrom(1, 2, 28, 29, 30, 31),
       micros: fc.bigInt({ min: (-3n * HOUR) / 2n, max: (3n * HOUR) / 2n }),
@@ -71,10 +76,10 @@ const nearCalendarLine = (zone: string): fc.Arbitrary<Point> =>
     );
 
 /** Moments around a change of the zone's clocks, where there is one. */
-const nearChange = (zone: string): fc.Arbitrary<Point> =>
+const nearChange = (zone: string, { min, max }: Years): fc.Arbitrary<Point> =>
   fc
     .record({
-      before: pointBetween('1900-01-01', '2037-01-01'),
+      before: pointBetween(`${min}-01-01`, `${Math.min(max, 2037)}-01-01`),
       micros: fc.oneof(
         fc.constantFrom(-1n, 0n, 1n),
         fc.bigInt({ min: -3n * HOUR, max: 3n * HOUR }),
@@ -86,11 +91,18 @@ const nearChange = (zone: string): fc.Arbitrary<Point> =>
       return (change === null ? before : toPoint(change.toInstant())) + micros;
     });
 
-/** A zone, and a moment in it of 1900 to 2200, mostly where calendars are difficult. */
-export const zonedPoint = (zones: fc.Arbitrary<string>): fc.Arbitrary<{ zone: string; at: Point }> =>
+/** A zone, and a moment in it, mostly where calendars are difficult. */
+export const zonedPoint = (
+  zones: fc.Arbitrary<string>,
+  years: Years = { min: 1900, max: 2200 },
+): fc.Arbitrary<{ zone: string; at: Point }> =>
   zones.chain((zone) =>
     fc.record({
       zone: fc.constant(zone),
-      at: fc.oneof(nearCalendarLine(zone), nearChange(zone), pointBetween('1900-01-01', '2200-01-01')),
+      at: fc.oneof(
+        nearCalendarLine(zone, years),
+        nearChange(zone, years),
+        pointBetween(`${years.min}-01-01`, `${years.max}-01-01`),
+      ),
     }),
   );
