@@ -98,7 +98,8 @@ export async function byHand(life: Life, event: Event): Promise<void> {
     case 'detach': {
       const partition = await chosen(life, event.which);
       if (partition === undefined) return;
-      const name = `torn_${torn.length}`;
+      life.made++;
+      const name = `torn_${life.made}`;
       const detached = await attempt(
         life,
         `ALTER TABLE app.events DETACH PARTITION app.${partition.name}; ALTER TABLE app.${partition.name} RENAME TO ${name}`,

@@ -4,6 +4,7 @@ import { toInstant } from '../../../lib/partition/calendar.ts';
 import type { KeyType } from '../../../lib/partition/key-type.ts';
 import type { Span } from '../../../lib/partition/span.ts';
 import { anyInterval, KEY_TYPES, LENGTH, zonedPoint } from '../../unit/support/arbitraries.ts';
+import { HOUR } from '../../unit/support/points.ts';
 import { RETENTIONS } from '../../unit/support/situations.ts';
 
 /** What surrounds a run and must not matter: settings of the database, and the time zone of the process. */
@@ -110,6 +111,8 @@ export const anyStory: fc.Arbitrary<Story> = fc
     keyType: fc.constantFrom(...KEY_TYPES),
     interval: anyInterval,
     place: zonedPoint(anyStoryZone, YEARS),
+    /** Whether the place is moved to the half hour before it, where bounds are, or a microsecond beside that. */
+    sharp: fc.option(fc.constantFrom(-1n, 0n, 1n)),
     retainedSince: fc.boolean(),
     retention: fc.nat(3),
     premake: fc.integer({ min: 1, max: 4 }),
@@ -119,37 +122,105 @@ export const anyStory: fc.Arbitrary<Story> = fc
     early: fc.array(anyEvent, { maxLength: 5 }),
     late: fc.array(anyEvent, { maxLength: 5 }),
   })
-  .map(({ keyType, interval: drawn, place, retainedSince, retention: nth, head, early, late, ...rest }) => {
-    // A date cannot tell hours apart.
-    const interval = keyType === 'date' && drawn === 'hour' ? 'day' : drawn;
-    const retention = retentionOf(interval, nth);
-    const there = toInstant(place.at).toZonedDateTimeISO(place.zone);
-    const moment = (retainedSince ? there.add(retention) : there).toInstant();
-    const cutoff = retainedSince ? there : there.subtract(retention);
-    const ago = (LENGTH[interval] * BigInt(head)) / 100_000n;
-    return {
-      ...rest,
+  .map(
+    ({
       keyType,
-      interval,
-      zone: place.zone,
-      retention,
-      begins: cutoff
-        .toInstant()
-        .subtract({ milliseconds: Number(ago) })
-        .toString(),
-      moment: moment.toString(),
-      events: [
-        { kind: 'create', back: 0 },
-        ...early,
-        { kind: 'arrive' },
-        ...late,
-        { kind: 'write', at: [] },
-        { kind: 'settle' },
-      ],
-    };
-  });
+      interval: drawn,
+      place,
+      sharp,
+      retainedSince,
+      retention: nth,
+      head,
+      early,
+      late,
+      ...rest
+    }) => {
+      // A date cannot tell hours apart.
+      const interval = keyType === 'date' && drawn === 'hour' ? 'day' : drawn;
+      const retention = retentionOf(interval, nth);
+      const at = sharp === null ? place.at : place.at - (place.at % (HOUR / 2n)) + sharp;
+      const there = toInstant(at).toZonedDateTimeISO(place.zone);
+      const moment = (retainedSince ? there.add(retention) : there).toInstant();
+      const cutoff = retainedSince ? there : there.subtract(retention);
+      const ago = (LENGTH[interval] * BigInt(head)) / 100_000n;
+      return {
+        ...rest,
+        keyType,
+        interval,
+        zone: place.zone,
+        retention,
+        begins: cutoff
+          .toInstant()
+          .subtract({ milliseconds: Number(ago) })
+          .toString(),
+        moment: moment.toString(),
+        events: [
+          { kind: 'create', back: 0 },
+          ...early,
+          { kind: 'arrive' },
+          ...late,
+          { kind: 'write', at: [] },
+          { kind: 'settle' },
+        ],
+      };
+    },
+  );
 
 export function retentionOf(interval: Interval, which: number): Span {
   const spans = RETENTIONS[interval];
   return spans[which % spans.length] ?? { days: 1 };
 }
+
+const plain = {
+  premake: 2,
+  expired: 'drop',
+  surroundings: [
+    { timeZone: 'Asia/Kathmandu', dateStyle: 'SQL, DMY', processZone: 'America/New_York' },
+    { timeZone: 'America/New_York', dateStyle: 'German, DMY', processZone: 'Pacific/Apia' },
+  ],
+} as const;
+
+/** In Berlin, the hour from two to three comes twice: from 0:00 UTC, and from 1:00 UTC. */
+const REPEATED_HOUR = {
+  ...plain,
+  interval: 'hour',
+  zone: 'Europe/Berlin',
+  retention: { days: 1 },
+  begins: '2010-10-31T00:00:00Z',
+  moment: '2010-11-01T01:30:00Z',
+} as const;
+
+/** Stories that chance would seldom tell. */
+export const DIFFICULT_STORIES: readonly Story[] = [
+  {
+    ...plain,
+    keyType: 'timestamptz',
+    interval: 'month',
+    zone: 'UTC',
+    retention: { months: 3 },
+    begins: '2009-11-15T12:00:00Z',
+    // The very moment at which December is past retention.
+    moment: '2010-04-01T00:00:00Z',
+    events: [
+      { kind: 'create', back: 0 },
+      { kind: 'arrive' },
+      { kind: 'create', back: 0 },
+      { kind: 'write', at: [] },
+      { kind: 'settle' },
+    ],
+  },
+  // A partition by hand ends between the two readings of the end of retention.
+  ...(['timestamptz', 'timestamp'] as const).map(
+    (keyType): Story => ({
+      ...REPEATED_HOUR,
+      keyType,
+      events: [
+        { kind: 'make', from: 0, to: keyType === 'timestamp' ? 50 : 100 },
+        { kind: 'arrive' },
+        { kind: 'create', back: 0 },
+        { kind: 'write', at: [] },
+        { kind: 'settle' },
+      ],
+    }),
+  ),
+];
