@@ -187,7 +187,7 @@ test(
       },
     );
     if (result.failed) {
-      const replay = `To replay: RETENTION_SEED=${result.seed} RETENTION_PATH=${result.counterexamplePath}, with RETENTION_RUNS as before`;
+      const replay = `To replay: RETENTION_SEED=${result.seed} RETENTION_PATH=${result.counterexamplePath}`;
       throw new Error(`${fc.defaultReportMessage(result)}\n${replay}`, { cause: result.errorInstance });
     }
   },
