@@ -192,23 +192,25 @@ const REPEATED_HOUR = {
 
 /** Stories that chance would seldom tell. */
 export const DIFFICULT_STORIES: readonly Story[] = [
-  {
-    ...plain,
-    keyType: 'timestamptz',
-    interval: 'month',
-    zone: 'UTC',
-    retention: { months: 3 },
-    begins: '2009-11-15T12:00:00Z',
-    // The very moment at which December is past retention.
-    moment: '2010-04-01T00:00:00Z',
-    events: [
-      { kind: 'create', back: 0 },
-      { kind: 'arrive' },
-      { kind: 'create', back: 0 },
-      { kind: 'write', at: [] },
-      { kind: 'settle' },
-    ],
-  },
+  // The very moment at which December is past retention, and a microsecond before it.
+  ...['2010-04-01T00:00:00Z', '2010-03-31T23:59:59.999999Z'].map(
+    (moment): Story => ({
+      ...plain,
+      keyType: 'timestamptz',
+      interval: 'month',
+      zone: 'UTC',
+      retention: { months: 3 },
+      begins: '2009-11-15T12:00:00Z',
+      moment,
+      events: [
+        { kind: 'create', back: 0 },
+        { kind: 'arrive' },
+        { kind: 'create', back: 0 },
+        { kind: 'write', at: [] },
+        { kind: 'settle' },
+      ],
+    }),
+  ),
   // A partition by hand ends between the two readings of the end of retention.
   ...(['timestamptz', 'timestamp'] as const).map(
     (keyType): Story => ({
