@@ -1,7 +1,9 @@
 import type { Report, ReportError, ReportKind, TableReport } from '../contract.ts';
+import { KeeperError } from '../errors.ts';
 import { gaugesOf } from '../partition/health.ts';
 import { takeTableLocks } from '../postgres/advisory-lock.ts';
 import { explain } from '../postgres/apply/explain.ts';
+import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
 import type { Found, Inspected } from '../postgres/inspect/inspected.ts';
 import { execute, type Planned, unexecuted } from './execute.ts';
@@ -96,6 +98,10 @@ export async function runPlanned(
     // Where nothing was changed, nothing has changed; where the connection is gone, there are no figures.
     const after = dryRun ? inspected : await inspect(run.session.client, tables).catch(() => []);
     return reportOf(run, dryRun, withGauges(run, reports, after));
+  } catch (error) {
+    if (isConnectionLoss(run.session.client, error))
+      throw new KeeperError({ ...CONNECTION_LOST, cause: error });
+    throw error;
   } finally {
     await run.session.client.end();
   }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import type { ReportError } from '../contract.ts';
 import { KeeperError } from '../errors.ts';
 import { quoteIdentifier } from '../partition/identifiers.ts';
 import type { ConnectionSettings } from './connection-options.ts';
@@ -138,8 +139,17 @@ function reasonOf(error: unknown): string {
 
 const ended = new WeakSet<pg.Client>();
 
-/** Whether the connection is gone, for whatever reason. */
-export const isGone = (client: pg.Client): boolean => ended.has(client);
+export const CONNECTION_LOST: ReportError = {
+  code: 'connection-lost',
+  message: 'The connection to the server was lost.',
+  hint: 'Run the command again: it continues with what is left.',
+};
+
+/** Whether an error says no more than that the connection broke: the network does, or the driver, without a code. */
+export function isConnectionLoss(client: pg.Client, error: unknown): boolean {
+  const code = codeOf(error);
+  return code === undefined ? ended.has(client) : UNREACHABLE.has(code);
+}
 
 /**
  * Opens one connection. The caller ends it.

@@ -48,7 +48,17 @@ const SETTINGS: Readonly<Record<string, string>> = {
   lock_timeout: '2s',
   statement_timeout: '60s',
   idle_in_transaction_session_timeout: '60s',
+  idle_session_timeout: '60s',
 };
+
+/**
+ * The first is unknown before PostgreSQL 17 and would end a long move of rows each time anew; the second, which hides
+ * deletions from foreign keys, takes a superuser. So they are set only where they are otherwise.
+ */
+const SETTINGS_OF_SOME = `
+  SELECT pg_catalog.set_config(s.name, w.value, false)
+  FROM pg_catalog.pg_settings AS s JOIN (VALUES ('transaction_timeout', '0'), ('session_replication_role', 'origin')) AS w (name, value) USING (name)
+  WHERE s.setting <> w.value`;
 
 /** The settings as statements, for scripts that are run elsewhere. */
 export const settingStatements = (): string[] =>
@@ -71,6 +81,7 @@ async function prepare(client: pg.Client, readOnly: boolean): Promise<void> {
     (_, index) => `pg_catalog.set_config($${index * 2 + 1}, $${index * 2 + 2}, false)`,
   );
   await client.query(`SELECT ${calls.join(', ')}`, Object.entries(settings).flat());
+  await client.query(SETTINGS_OF_SOME);
 }
 
 async function readFacts(client: pg.Client): Promise<ServerFacts> {

@@ -27,10 +27,7 @@ export interface TestDatabase extends AsyncDisposable {
   /** Leads the superuser to the database. */
   readonly url: string;
   readonly name: string;
-  /**
-   * Runs a statement as the superuser and returns its rows. Statements wait for one another. When the connection has
-   * ended since, as the server was restarted, a new one is opened.
-   */
+  /** Runs a statement as the superuser and returns its rows. Statements wait for one another. */
   readonly query: <Row extends pg.QueryResultRow = Record<string, unknown>>(
     sql: string,
     params?: readonly unknown[],
@@ -43,8 +40,11 @@ export interface TestDatabase extends AsyncDisposable {
   readonly drop: () => Promise<void>;
 }
 
-/** Creates an empty database with a random name on the server of the tests, unless another one is given. */
-export async function createTestDatabase(serverUrl: string = inject('serverUrl')): Promise<TestDatabase> {
+/**
+ * Creates an empty database with a random name.
+ * @param serverUrl leads a superuser to the server: that of the tests unless given
+ */
+export async function createTestDatabase(serverUrl = inject('serverUrl')): Promise<TestDatabase> {
   const name = randomName('test');
   // template0, because nobody can be connected to it, which would be in the way, nor have changed it.
   await withClient(serverUrl, (admin) => admin.query(`CREATE DATABASE ${name} TEMPLATE template0`));
@@ -57,15 +57,12 @@ export async function createTestDatabase(serverUrl: string = inject('serverUrl')
     return client;
   };
   const roles: string[] = [];
-  const openOwn = async (): Promise<pg.Client> => {
-    const client = await open(url);
-    client.once('end', () => {
-      own = openOwn;
-    });
-    own = async () => client;
-    return client;
+  let own = await open(url);
+  /** The connection, or another one when the server has ended it. */
+  const living = async (): Promise<pg.Client> => {
+    if (ended.has(own)) own = await open(url);
+    return own;
   };
-  let own: () => Promise<pg.Client> = openOwn;
   let queue: Promise<unknown> = Promise.resolve();
   let dropped: Promise<void> | undefined;
 
@@ -77,10 +74,9 @@ export async function createTestDatabase(serverUrl: string = inject('serverUrl')
     url,
     name,
     query: <Row extends pg.QueryResultRow>(sql: string, params?: readonly unknown[]) => {
-      const result = queue.then(async () => {
-        const client = await own();
-        return await client.query<Row>(sql, params === undefined ? [] : [...params]);
-      });
+      const result = queue.then(async () =>
+        (await living()).query<Row>(sql, params === undefined ? [] : [...params]),
+      );
       queue = result.catch(() => {});
       return result.then(({ rows }) => rows);
     },
@@ -115,7 +111,7 @@ async function dropDatabase(
   roles: readonly string[],
   clients: readonly pg.Client[],
 ): Promise<void> {
-  await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
+  await Promise.all(clients.map((client) => client.end()));
   if (roles.length > 0) {
     await withClient(withPath(serverUrl, name), async (client) => {
       // Their locks would be in the way of DROP OWNED.
@@ -132,8 +128,11 @@ async function dropDatabase(
   });
 }
 
+const ended = new WeakSet<pg.Client>();
+
 async function openClient(connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString });
+  client.on('end', () => ended.add(client));
   // Without a listener, the end of an idle connection (a test stops the server or ends it) would end the process.
   client.on('error', () => {});
   await client.connect();

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import type pg from 'pg';
 import type { Blocker, ReportError, StepStatus } from '../../contract.ts';
-import { isGone } from '../connect.ts';
-import { codeOf, isLockFailure, SQLSTATE } from '../sqlstate.ts';
+import { CONNECTION_LOST, isConnectionLoss } from '../connect.ts';
+import { isLockFailure, SQLSTATE } from '../sqlstate.ts';
 import { SAVEPOINT, type Step } from '../step.ts';
 import { explain } from './explain.ts';
 import { readSnapshots } from './holders.ts';
@@ -30,12 +30,6 @@ export interface ApplyContext {
   /** Told whom a step waits for, again and again while it waits. */
   readonly onWait: (step: Step, blockers: readonly Blocker[]) => void;
 }
-
-const CONNECTION_LOST: ReportError = {
-  code: 'connection-lost',
-  message: 'The connection to the server was lost.',
-  hint: 'Run the command again: it continues with what is left.',
-};
 
 /** Takes back what a step outside a transaction set for the session. */
 const RESET = "RESET ROLE; SET lock_timeout = '2s'";
@@ -131,7 +125,7 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
     await client.query(RESET);
     return outcome('done');
   } catch (error) {
-    const explained = isGone(client) && codeOf(error) === undefined ? CONNECTION_LOST : explain(error);
+    const explained = isConnectionLoss(client, error) ? CONNECTION_LOST : explain(error);
     await undo(client, step).catch(() => undefined);
     return outcome(explained.code === 'stopped' ? 'not-run' : 'failed', explained);
   }

@@ -24,8 +24,11 @@ const HINTS: Readonly<Record<string, string>> = {
   [SQLSTATE.diskFull]: 'Make room on the disk of the server, then run the command again.',
   [SQLSTATE.cancelled]:
     'The statement took longer than is safe while others wait, or was cancelled; run the command again in a quieter moment.',
-  [SQLSTATE.readOnly]: 'The server takes no writes: connect to the primary.',
+  [SQLSTATE.readOnly]:
+    'The server takes no writes: connect to the primary, or unset default_transaction_read_only, and run the command again.',
   [SQLSTATE.adminShutdown]: 'The connection was ended by an administrator; run the command again.',
+  [SQLSTATE.crashShutdown]:
+    'The server has crashed and recovers; run the command again when it accepts connections.',
 };
 
 /** What an abort signal throws: on a stop, and when its time is up. */

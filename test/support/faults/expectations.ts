@@ -1,15 +1,12 @@
 import { expect } from 'vitest';
-import type { Report, ReportError } from '../../../lib/index.ts';
 import type { TestDatabase } from '../database.ts';
 import { stepsOf } from '../keeper.ts';
-import { type Holder, hold } from '../traffic.ts';
-import { runThatWaits } from '../transactions.ts';
 import { waitUntil } from '../wait.ts';
 import { startFaultyServer } from './proxy.ts';
 import { lifecycleOf, partition, prepare, runJob, type Scenario, type State, stateOf } from './scenarios.ts';
 
 /** The server notices late that a client is gone, and ends what it is doing first. */
-const runIsOver = (database: TestDatabase): Promise<void> =>
+export const runIsOver = (database: TestDatabase): Promise<void> =>
   waitUntil(
     async () => {
       const sessions = await database.query(
@@ -29,7 +26,6 @@ async function expectApplicationWorks(database: TestDatabase): Promise<void> {
     ROLLBACK`);
 }
 
-/** A scenario, where it begins and where it has to lead. */
 export interface Known {
   readonly scenario: Scenario;
   readonly before: State;
@@ -38,7 +34,6 @@ export interface Known {
   readonly statements: readonly string[];
 }
 
-/** Plays the scenario undisturbed. */
 export async function known(database: TestDatabase, scenario: Scenario): Promise<Known> {
   await prepare(database, scenario);
   const before = await stateOf(database);
@@ -90,23 +85,4 @@ export async function expectRecovery(database: TestDatabase, known: Known, told:
   await runJob(database.url, known.scenario);
   expect(await stateOf(database), `the end after ${told}`).toEqual(known.goal);
   expect(stepsOf(await runJob(database.url, known.scenario)), told).toEqual([]);
-}
-
-/** Everything a run complained of, be it about a table or that it could not even begin. */
-export async function complaints(run: Promise<Report>): Promise<ReportError[]> {
-  const result = await run.catch((error: unknown) => error as ReportError);
-  if ('code' in result) return [result];
-  expect(result.ok).toBe(result.tables.every(({ error }) => error === undefined));
-  return result.tables.flatMap(({ error }) => error ?? []);
-}
-
-/** A run that has planned its work and waits outside for a lock to be given back. */
-export async function waitingRun(
-  database: TestDatabase,
-  of: Scenario,
-  url = database.url,
-): Promise<{ readonly said: Promise<ReportError[]>; readonly pid: number; readonly holder: Holder }> {
-  const holder = await hold(database, 'migration', 'LOCK TABLE app.events IN SHARE UPDATE EXCLUSIVE MODE');
-  const said = complaints(runJob(url, of));
-  return { said, pid: await runThatWaits(database), holder };
 }

@@ -60,19 +60,15 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-export const scenario = (name: string): Scenario => {
-  const found = SCENARIOS.find((candidate) => candidate.name === name);
-  if (found === undefined) throw new Error(`no scenario ${name}`);
+/** The first one whose name ends like this. */
+export function scenarioThat(ending: string): Scenario {
+  const found = SCENARIOS.find(({ name }) => name.endsWith(ending));
+  if (found === undefined) throw new Error(`There is no scenario that ${ending}.`);
   return found;
-};
-export const MOVES_ROWS = scenario('create that moves rows out of the default partition');
-/** One of each kind of work. */
-export const WORK: readonly Scenario[] = [
-  scenario('create'),
-  MOVES_ROWS,
-  scenario('cleanup that drops'),
-  scenario('cleanup that detaches'),
-];
+}
+
+/** The one in which a new partition takes rows from the default partition. */
+export const MOVES_ROWS = scenarioThat('out of the default partition');
 
 /** Makes the schema anew. */
 export async function prepare(database: TestDatabase, { months, special = [] }: Scenario): Promise<void> {
