@@ -30,8 +30,11 @@ export interface EmbeddedServer {
   readonly dataDir: string;
   /** Stops the server and removes all its files. Further calls only wait for that. */
   readonly stop: () => Promise<void>;
-  /** Stops the server, which ends all connections, and starts it again with the same data on the same port. */
-  readonly restart: () => Promise<void>;
+  /**
+   * Stops the server, which ends all connections, and starts it again with the same data on the same port.
+   * @param fileBlocks how large a file may grow from now on, in the blocks of `ulimit -f`; no limit unless given
+   */
+  readonly restart: (fileBlocks?: number) => Promise<void>;
 }
 
 /** The data need not survive a crash of the machine, so nothing waits for the disk. */
@@ -68,8 +71,9 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): 
     const { initdb, postgres } = await serverBinaries(version, user, folder);
     await createCluster(initdb, surroundings, dataDir, { name: superuser, password });
     await configureCluster(dataDir, user, { ...defaultSettings, ...settings }, ssl);
-    const start = (port: number) => startPostmaster(postgres, surroundings, dataDir, port);
-    const { port, postmaster } = await startOnFreePort(start);
+    const start = (port: number, fileBlocks?: number) =>
+      startPostmaster(postgres, surroundings, dataDir, port, fileBlocks);
+    const { port, postmaster } = await startOnFreePort((free) => start(free));
 
     let running = Promise.resolve(postmaster);
     let stopped: Promise<void> | undefined;
@@ -87,10 +91,10 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): 
           .finally(discard);
         return stopped;
       },
-      restart: async () => {
+      restart: async (fileBlocks) => {
         running = running.then(async (program) => {
           await program.end();
-          const next = await start(port);
+          const next = await start(port, fileBlocks);
           if (next === 'port taken') throw new Error(`Another program has taken port ${port}.`);
           return next;
         });

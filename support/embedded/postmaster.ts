@@ -32,9 +32,18 @@ export async function startPostmaster(
   surroundings: Surroundings,
   dataDir: string,
   port: number,
+  fileBlocks: number | undefined,
 ): Promise<Program | 'port taken'> {
   await writeFile(surroundings.logFile, '');
-  const program = await startProgram(postgres, ['-D', dataDir, '-p', String(port)], surroundings);
+  const args = ['-D', dataDir, '-p', String(port)];
+  const program =
+    fileBlocks === undefined
+      ? await startProgram(postgres, args, surroundings)
+      : await startProgram(
+          '/bin/sh',
+          ['-c', `ulimit -f ${fileBlocks} && exec "$0" "$@"`, postgres, ...args],
+          surroundings,
+        );
   const deadline = Date.now() + patience;
   while (!program.hasExited() && Date.now() < deadline) {
     if (await isReady(dataDir, program.pid)) return program;
