@@ -60,6 +60,22 @@ describe('a default partition', () => {
     expect(findingsOf(await keeper(database).health({ now: NOW }))).toEqual(['default-rows']);
   });
 
+  test('keeps its rows where a column was added since the plan was made', async () => {
+    await using database = await databaseWith('id int, at timestamptz', ROWS);
+    const [step] = stepsOf(await keeper(database).create({ now: NOW, dryRun: true }));
+    await database.query('ALTER TABLE app.events ADD COLUMN note int; UPDATE app.events SET note = id');
+    const client = await database.connect();
+    const run = async () => {
+      for (const statement of step?.statements ?? []) await client.query(statement);
+    };
+    await expect(run()).rejects.toMatchObject({ code: 'PKCHG' });
+    await client.query('ROLLBACK');
+
+    await keeper(database).create({ now: NOW });
+    expect(await database.query('SELECT id FROM app.events WHERE note IS DISTINCT FROM id')).toEqual([]);
+    expect(Object.keys(await rowsByPartition(database))).toContain('events_2026_11');
+  });
+
   test('gives up the rows that belong into new partitions, each in the transaction that creates its partition', async () => {
     await using database = await databaseWith('id int, at timestamptz', ROWS);
     const content = () => database.query('SELECT id, at::text FROM app.events ORDER BY id');

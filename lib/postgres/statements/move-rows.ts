@@ -1,9 +1,17 @@
-import { quoteIdentifier } from '../../partition/identifiers.ts';
+import { displayName, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
 import { keyText } from '../../partition/key-type.ts';
 import type { DefaultPartition, PartitionedTable } from '../../partition/model.ts';
 import type { CreateStep } from '../../partition/plan-create.ts';
 import { SQLSTATE } from '../sqlstate.ts';
-import { awaitReferenced, doBlock, lockReferenced, lockTable, nameOf, UNDER_LOCK_TIMEOUT } from './common.ts';
+import {
+  awaitReferenced,
+  doBlock,
+  ensure,
+  lockReferenced,
+  lockTable,
+  nameOf,
+  UNDER_LOCK_TIMEOUT,
+} from './common.ts';
 
 const COPIED = 'pg_temp.partition_keeper_copied';
 
@@ -55,6 +63,17 @@ BEGIN
 END`);
 }
 
+/** A column that was added since the plan was made would not be copied. LIKE has locked the table against another. */
+function columnsAsPlanned(table: PartitionedTable): string {
+  return ensure(
+    `ARRAY(
+    SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = ${table.oid} AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum
+  ) = ARRAY[${table.template.columns.map(quoteLiteral).join(', ')}]`,
+    `the columns of ${displayName(table.schema, table.name)} are no longer those that were planned to be copied; nothing is moved`,
+  );
+}
+
 /**
  * Copies while everybody goes on working: only ACCESS SHARE is held on the default partition. A second round takes
  * over what was written during the first, so that little is left for the time under locks; the statistics make the
@@ -67,6 +86,7 @@ export function copyRows(
   partition: string,
 ): string[] {
   return [
+    columnsAsPlanned(table),
     'CREATE TEMPORARY TABLE partition_keeper_copied (leaf oid NOT NULL, place tid NOT NULL, writer xid NOT NULL, copy tid NOT NULL) ON COMMIT DROP',
     "SET LOCAL work_mem = '64MB'",
     synchronize(table, source, step, partition),
