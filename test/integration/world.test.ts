@@ -1,0 +1,48 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { anyScript } from '../support/world/actions.ts';
+import { runWorld } from '../support/world/run.ts';
+
+/** For replays and long runs; see CONTRIBUTING.md. */
+const { WORLD_SEED, WORLD_PATH, WORLD_RUNS, WORLD_SECONDS } = process.env;
+
+const seed = Number(WORLD_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const numRuns = Number(WORLD_RUNS ?? 5);
+const seconds = Number(WORLD_SECONDS ?? 20);
+
+const table = (counts: Readonly<Record<string, number>>): string =>
+  Object.keys(counts)
+    .toSorted()
+    .map((name) => `  ${name}: ${counts[name]}`)
+    .join('\n');
+
+describe.each([false, true])('with a default partition: %s', (defaultPartition) => {
+  test(
+    'whatever others do meanwhile, nothing is lost, nobody fails, and all is well in the end',
+    async () => {
+      console.info(
+        `WORLD_SEED=${seed}, ${numRuns} worlds or ${seconds} s, default partition: ${defaultPartition}`,
+      );
+      const counts: Record<string, number> = {};
+      const world = fc.asyncProperty(anyScript({ defaultPartition }), async (script) => {
+        for (const [what, times] of Object.entries(await runWorld(script)))
+          counts[what] = (counts[what] ?? 0) + times;
+        counts['worlds'] = (counts['worlds'] ?? 0) + 1;
+        if (counts['worlds'] % 10 === 0) console.info(`${counts['worlds']} worlds`);
+      });
+      await fc.assert(world, {
+        seed,
+        numRuns,
+        ...(WORLD_PATH === undefined ? {} : { path: WORLD_PATH }),
+        endOnFailure: true,
+        interruptAfterTimeLimit: seconds * 1000,
+        markInterruptAsFailure: false,
+      });
+      console.info(table(counts));
+      // A world in which nothing happens proves nothing.
+      for (const what of ['worlds', 'insert', 'transaction', 'snapshots compared', 'create: done'])
+        expect(counts[what], what).toBeGreaterThan(0);
+    },
+    seconds * 1000 + 120_000,
+  );
+});
