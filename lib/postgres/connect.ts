@@ -173,8 +173,9 @@ export async function connect(settings: ConnectionSettings, applicationName: str
       connectionTimeoutMillis: connectTimeoutMs,
       keepAlive: true,
     });
-    // A connection that breaks between two queries must not end the process: the next query will say so.
-    client.on('error', () => undefined);
+    // A connection that breaks between two queries must not end the process: the next query, which may come before
+    // the end of the connection is noticed, will say so.
+    client.on('error', () => ended.add(client));
     client.on('end', () => ended.add(client));
     await client.connect().catch((error: unknown) => {
       // Else a server that waits for the password would wait on, and this process with it.
