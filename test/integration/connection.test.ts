@@ -270,7 +270,7 @@ test('a connection ended by an administrator between two queries is known to be 
   expect(isGone(client)).toBe(false);
   const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   const signs: boolean[] = [];
-  const ended = new Promise((resolve) => client.on('end', resolve));
+  const ended = new Promise<void>((resolve) => client.on('end', () => resolve()));
   client.on('error', () => signs.push(isGone(client)));
   await database.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
   await ended;
