@@ -41,8 +41,11 @@ describe.each([false, true])('with a default partition: %s', (defaultPartition) 
       });
       console.info(table(counts));
       // A world in which nothing happens proves nothing.
-      for (const what of ['worlds', 'insert', 'transaction', 'snapshots compared', 'create: done'])
-        expect(counts[what], what).toBeGreaterThan(0);
+      const happened = (...what: readonly string[]) => what.reduce((sum, one) => sum + (counts[one] ?? 0), 0);
+      expect(happened('insert', 'transaction')).toBeGreaterThan(0);
+      expect(happened('snapshots compared')).toBeGreaterThan(0);
+      expect(happened('create: done', 'move-rows: done')).toBeGreaterThan(0);
+      expect(happened('drop: done', 'detach: done')).toBeGreaterThan(0);
     },
     seconds * 1000 + 120_000,
   );
