@@ -178,7 +178,7 @@ export const anyScript = (fixed: Pick<Setting, 'defaultPartition'>): fc.Arbitrar
         'drop after grace' as const,
       ),
       leastPrivilege: fc.boolean(),
-      holes: fc.uniqueArray(fc.constantFrom(-7, -1, 1), { maxLength: 2 }),
+      holes: fc.uniqueArray(fc.constantFrom(-7, -1, 0, 0, 1), { maxLength: 3 }),
     }),
     actors: fc.array(fc.array(anyCommand, { minLength: 10, maxLength: 25 }), {
       minLength: 3,

@@ -229,7 +229,9 @@ async function lock(hand: Hand, { pick, variant, hold }: Handiwork): Promise<voi
   const partitions = (await tables(hand, 'attached')).map(({ name }) => `app.${name}`);
   const table = picked(['app.events', 'app.accounts', picked(partitions, pick)], pick);
   await transaction(hand, async () => {
-    if (table !== 'app.accounts') await must(hand, 'LOCK TABLE ONLY app.events IN ROW EXCLUSIVE MODE');
+    // Never a stronger lock on a table that is locked already: that is a deadlock with whoever waits in between.
+    if (!['app.events', 'app.accounts'].includes(table))
+      await must(hand, 'LOCK TABLE ONLY app.events IN ROW EXCLUSIVE MODE');
     await must(hand, `LOCK TABLE ${table} IN ${picked(LOCK_MODES, variant)} MODE`);
     await delay(hold);
   });

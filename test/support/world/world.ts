@@ -1,5 +1,5 @@
 import { createTestDatabase, type TestDatabase } from '../database.ts';
-import { NEWEST, OLDEST, type Setting } from './actions.ts';
+import { NEWEST, OLDEST, PREMAKE, type Setting } from './actions.ts';
 import { type Axis, axisOf, type Moment } from './axis.ts';
 import { type Coverage, createCoverage } from './coverage.ts';
 import { createJournal, type Journal } from './journal.ts';
@@ -108,8 +108,10 @@ export async function createWorld(setting: Setting, actors: number): Promise<Wor
     : { url: database.url, owner: null };
 
   const model = createModel();
-  for (let index = OLDEST; index <= NEWEST; index++) {
-    if (setting.holes.includes(index)) continue;
+  // Where there is a default partition, it has rows from the start that belong elsewhere.
+  const last = setting.defaultPartition ? PREMAKE + 1 : NEWEST;
+  for (let index = OLDEST; index <= last; index++) {
+    if (setting.holes.includes(index) && !setting.defaultPartition) continue;
     for (let row = 0; row < 6; row++) {
       const id = (index - OLDEST) * 10 + row;
       const key = axis.key(index, row === 5 ? 9 : row);
