@@ -11,6 +11,7 @@ export const SQLSTATE = {
   invalidCatalog: '3D000',
   deadlock: '40P01',
   insufficientPrivilege: '42501',
+  datatypeMismatch: '42804',
   duplicateTable: '42P07',
   undefinedTable: '42P01',
   outOfMemory: '53200',

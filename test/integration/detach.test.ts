@@ -148,6 +148,15 @@ describe('an old snapshot elsewhere in the database', () => {
     expect(stepsOf(await keeper(database, detaching).cleanup())).toEqual([]);
   });
 
+  test('ends in a drop also where a column was added meanwhile, though some servers then refuse to FINALIZE', async () => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    await interrupt(database);
+    await database.query('ALTER TABLE platform.audit_logs ADD COLUMN note text');
+    const steps = stepsOf(await keeper(database, auditLogs).cleanup());
+    expect(steps.at(-1)).toMatchObject({ kind: 'drop', status: 'done' });
+    expect(await exists(database)).toBe(false);
+  });
+
   test('does not keep a pending partition from being dropped', async () => {
     await using database = await createAuditDatabase({ months: MONTHS });
     await interrupt(database);

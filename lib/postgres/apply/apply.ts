@@ -136,7 +136,9 @@ const wantsFallback = async (outcome: StepOutcome, context: ApplyContext): Promi
   if (step.fallback === undefined) return false;
   if (step.kind === 'detach') return status === 'done' && (await detachIsPending(context.client, step));
   if (step.kind === 'create') return status === 'failed' && error?.code === SQLSTATE.checkViolation;
-  return status === 'failed' && error?.code === 'lock-not-available';
+  // A column that was added while the detach was pending is not in the partition, and some servers then never finish it.
+  const stuck = step.kind === 'finalize-detach' && error?.code === SQLSTATE.datatypeMismatch;
+  return status === 'failed' && (error?.code === 'lock-not-available' || stuck);
 };
 
 /**

@@ -12,6 +12,8 @@ const HINTS: Readonly<Record<string, string>> = {
     'Another session holds a lock on it (see pg_locks and pg_stat_activity); run the command again when that is over.',
   [SQLSTATE.dependentObjects]:
     'A view or another object depends on it; drop or redefine that first. Nothing is ever dropped with CASCADE.',
+  [SQLSTATE.datatypeMismatch]:
+    'If a column was added while a detach was pending, some versions of PostgreSQL cannot finish it: save what is wanted of the partition, then DROP TABLE it.',
   [SQLSTATE.duplicateTable]: 'Somebody else created it meanwhile; run the command again.',
   [SQLSTATE.undefinedTable]: 'Somebody else dropped or renamed it meanwhile; run the command again.',
   [SQLSTATE.changedSincePlan]: 'Somebody else changed it meanwhile; run the command again to plan anew.',

@@ -217,6 +217,9 @@ async function addColumn(hand: Hand): Promise<void> {
   let rows: readonly Record<string, unknown>[] = [];
   await transaction(hand, async () => {
     await must(hand, `ALTER TABLE app.events ADD COLUMN ${name} int`);
+    // A partition whose detach is pending does not get the column, and some servers then never finish the detach.
+    const pending = await must(hand, 'SELECT FROM pg_inherits WHERE inhdetachpending');
+    if (pending.length > 0) throw new Refused('a detach is pending');
     rows = await must(hand, `UPDATE app.events SET ${name} = id RETURNING id`);
   });
   hand.left.columns.set(
