@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { connectionSettings, KeeperError } from '../../lib/index.ts';
-import { connect, isGone } from '../../lib/postgres/connect.ts';
+import { connect, isConnectionLoss } from '../../lib/postgres/connect.ts';
 import { checkVersion } from '../../lib/postgres/session.ts';
 import { type EmbeddedServer, startEmbeddedServer } from '../../support/embedded-server.ts';
 import { makeCertificates } from '../support/certificates.ts';
@@ -267,11 +267,12 @@ test('a standby can be looked at, and changed once it is the primary', async () 
 
 test('a connection ended by an administrator between two queries is known to be gone from the first sign on', async () => {
   const client = await connect(connectionSettings(database.url, {}), 'a test');
-  expect(isGone(client)).toBe(false);
+  const isGone = () => isConnectionLoss(client, new Error('says nothing'));
+  expect(isGone()).toBe(false);
   const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   const signs: boolean[] = [];
   const ended = new Promise<void>((resolve) => client.on('end', () => resolve()));
-  client.on('error', () => signs.push(isGone(client)));
+  client.on('error', () => signs.push(isGone()));
   await database.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
   await ended;
   expect(signs.length).toBeGreaterThan(0);
