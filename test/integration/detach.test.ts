@@ -168,6 +168,25 @@ describe('an old snapshot elsewhere in the database', () => {
   });
 });
 
+test('a partition that is renamed meanwhile fails by itself; the next one is detached', async () => {
+  await using database = await createAuditDatabase({ months: [-4, ...MONTHS] });
+  const holder = await hold(
+    database,
+    'maintenance',
+    'LOCK TABLE ONLY platform.audit_logs IN SHARE UPDATE EXCLUSIVE MODE',
+  );
+  const cleaning = keeper(database, detaching).cleanup();
+  await runThatWaits(database);
+  await database.query(`ALTER TABLE platform.${partitionName(-4)} RENAME TO renamed`);
+  await holder.end();
+  const { steps } = tableOf(await cleaning);
+  expect(steps.map(({ status, error }) => [status, error?.code])).toEqual([
+    ['failed', 'PKCHG'],
+    ['done', undefined],
+  ]);
+  expect(await isAttached(database)).toBe(false);
+});
+
 describe('a run whose connection ends in the midst of a detach', () => {
   test('leaves the partition pending and marked; the next run detaches it', async () => {
     await using database = await createAuditDatabase({ months: MONTHS });

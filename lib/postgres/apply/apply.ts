@@ -94,8 +94,12 @@ const detachIsPending = async (client: pg.Client, step: Step): Promise<boolean> 
 async function undo(client: pg.Client, step: Step): Promise<void> {
   await leaveClean(client);
   if (step.undo === undefined || (await attachmentOf(client, step)) !== 'attached') return;
-  for (const statement of step.undo) await client.query(statement);
-  await leaveClean(client);
+  try {
+    for (const statement of step.undo) await client.query(statement);
+  } finally {
+    // The partition may have another name by now: the failure of that transaction is not for the next step.
+    await leaveClean(client);
+  }
 }
 
 async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome> {
