@@ -47,7 +47,8 @@ export function ownershipProblem(table: PartitionedTable, server: ServerFacts): 
     return {
       code: 'permission',
       message: `Role ${server.role} is neither the owner of ${name} (${table.owner}) nor a member of it: it may not create or remove partitions.`,
-      hint: `GRANT ${owner} TO ${quoteIdentifier(server.role)};`,
+      // From PostgreSQL 16 on a membership may lack SET, and granting it again as such would not add that.
+      hint: `GRANT ${owner} TO ${quoteIdentifier(server.role)}${server.versionNumber >= 160_000 ? ' WITH SET TRUE' : ''};`,
     };
   }
   if (!table.mayCreate) {

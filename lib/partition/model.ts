@@ -24,6 +24,8 @@ export interface Partition extends Relation {
   readonly rows: number | null;
   /** Tables whose foreign keys point at this partition, or at its parent. */
   readonly referencedBy: readonly string[];
+  /** Its owner, where the owner of the partitioned table has not the rights of that role and so may not remove it. */
+  readonly strangeOwner: string | null;
   readonly missingIndexes: readonly string[];
   readonly invalidIndexes: readonly string[];
 }

@@ -3,6 +3,9 @@ import { displayIdentifier, displayName } from '../identifiers.ts';
 import { apartByAnHour } from '../plan-cleanup.ts';
 import { finding, type View } from './view.ts';
 
+/** So many names make a sentence; the facts have them all. */
+const SHOWN = 5;
+
 export function environmentFindings(view: View): Finding[] {
   const { table, name, serverClock, localClock } = view;
   const findings: Finding[] = [];
@@ -35,6 +38,25 @@ export function environmentFindings(view: View): Finding[] {
         `The owner of ${name} may not use schema ${table.schema} or create tables in it: no partition can be created.`,
         `GRANT USAGE, CREATE ON SCHEMA ${displayIdentifier(table.schema)} TO ${displayIdentifier(table.owner)};`,
         { owner: table.owner },
+      ),
+    );
+  }
+  const strange = table.partitions.filter(({ strangeOwner }) => strangeOwner !== null);
+  if (strange.length > 0 && view.config.retention !== null) {
+    const names = strange.map((partition) => displayName(partition.schema, partition.name));
+    findings.push(
+      finding(
+        'permission',
+        'warning',
+        `The owner of ${name} may not remove ${names.length === 1 ? 'this partition, which belongs' : 'these partitions, which belong'} to another role: ${names.slice(0, SHOWN).join(', ')}${names.length > SHOWN ? ', ...' : ''}.`,
+        names
+          .slice(0, SHOWN)
+          .map((partition) => `ALTER TABLE ${partition} OWNER TO ${displayIdentifier(table.owner)};`)
+          .join(' '),
+        {
+          owners: [...new Set(strange.flatMap(({ strangeOwner }) => strangeOwner ?? []))],
+          partitions: names,
+        },
       ),
     );
   }

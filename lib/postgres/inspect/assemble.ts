@@ -167,6 +167,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
       detachPending: row.detach_pending,
       marker: parseMarker(row.comment),
       comment: row.comment,
+      strangeOwner: row.strange_owner,
       bytes: sizeOf(row.oid),
       rows: sizes.get(row.oid)?.rows ?? null,
       referencedBy: referencesOf(row.oid).map(({ schema, name }) => displayName(schema, name)),

@@ -34,9 +34,11 @@ export const PARENTS = `
 export const PARTITIONS = `
   SELECT i.inhparent::int8::float8 AS parent, c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
          c.relkind AS kind, pg_get_expr(c.relpartbound, 0) AS bounds, i.inhdetachpending AS detach_pending,
+         CASE WHEN NOT pg_has_role(p.relowner, c.relowner, 'USAGE') THEN pg_get_userbyid(c.relowner) END AS strange_owner,
          d.description AS comment, c.reloptions AS options, tc.reloptions AS toast_options,
          CASE WHEN am.amname <> current_setting('default_table_access_method') THEN am.amname END AS access_method
   FROM pg_inherits i
+  JOIN pg_class p ON p.oid = i.inhparent
   JOIN pg_class c ON c.oid = i.inhrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_class tc ON tc.oid = c.reltoastrelid

@@ -31,6 +31,7 @@ export interface PartitionRow {
   readonly name: string;
   readonly kind: string;
   readonly bounds: string | null;
+  readonly strange_owner: string | null;
   readonly detach_pending: boolean;
   readonly comment: string | null;
   readonly options: readonly string[] | null;

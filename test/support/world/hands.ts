@@ -9,7 +9,8 @@ import type { World } from './world.ts';
  * What administrators and migrations may run into, and nobody is to blame for:
  * 55P03 their own lock timeout; 42P01, 42704, 42703 what they meant is gone; 42P07, 42701 somebody has made it before
  * them; 42P17 their partition overlaps one that came before; 23514 the default partition has rows for theirs; 55000,
- * 42809 the table is being detached, or is no partition any more; 42P16 its columns are no longer those of the parent.
+ * 42809 the table is being detached, or is no partition any more; 42P16, 42804 its columns are no longer those of the
+ * parent.
  */
 const FORGIVEN: ReadonlySet<string> = new Set([
   '55P03',
@@ -23,6 +24,7 @@ const FORGIVEN: ReadonlySet<string> = new Set([
   '55000',
   '42809',
   '42P16',
+  '42804',
 ]);
 
 /** A table of the schema: a partition, or one that was. */

@@ -578,6 +578,19 @@ describe('surroundings', () => {
     );
   });
 
+  test('permission: partitions that belong to another role are told before retention has to remove them', () => {
+    const table = sick({});
+    const partitions = table.partitions.map((partition) => ({ ...partition, strangeOwner: 'The Other' }));
+    const { remedy, facts } = only(
+      input({ ...table, partitions }, configOf({ retention: { years: 7 } })),
+      'permission',
+    );
+    expect(remedy).toContain(`ALTER TABLE logs.${partitions[0]?.name} OWNER TO owner;`);
+    expect(facts['owners']).toEqual(['The Other']);
+    expect(facts['partitions']).toHaveLength(partitions.length);
+    expect(told(input({ ...table, partitions }))).toEqual([]);
+  });
+
   test('foreign-key: without an index', () => {
     const key = {
       name: 'events_user',

@@ -57,6 +57,7 @@ export function partition(
     bytes: 8192,
     rows: null,
     referencedBy: [],
+    strangeOwner: null,
     missingIndexes: [],
     invalidIndexes: [],
     ...fields,

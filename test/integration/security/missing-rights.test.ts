@@ -1,0 +1,142 @@
+import { expect, inject, test } from 'vitest';
+import { runCli } from '../../support/cli.ts';
+import { createTestDatabase, type TestDatabase, type TestRole } from '../../support/database.ts';
+import { catalogState, configFile, keeper, type Settings, stepsOf, tableOf } from '../../support/keeper.ts';
+import { monthStart } from '../../support/traffic.ts';
+
+const settings: Settings = { premake: 1, retention: { months: 1 }, maxExpiredShare: 1 };
+
+/** A role of its own owns the table; the keeper is a member of it: all that the documentation asks for, and no more. */
+async function leastPrivilege(): Promise<{ database: TestDatabase; owner: TestRole; role: TestRole }> {
+  const database = await createTestDatabase();
+  const [owner, role] = [await database.createRole(), await database.createRole()];
+  await database.query(`
+    REVOKE ALL ON DATABASE ${database.name} FROM PUBLIC;
+    CREATE SCHEMA app;
+    CREATE TABLE app.events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+    CREATE TABLE app.old PARTITION OF app.events FOR VALUES FROM ('${monthStart(-3)} 00:00Z') TO ('${monthStart(-2)} 00:00Z');
+    CREATE TABLE app.present PARTITION OF app.events FOR VALUES FROM ('${monthStart(0)} 00:00Z') TO ('${monthStart(1)} 00:00Z');
+    CREATE TABLE app.rest PARTITION OF app.events DEFAULT;
+    INSERT INTO app.events VALUES (1, '${monthStart(1)} 12:00Z');
+    ALTER TABLE app.events OWNER TO ${owner.name};
+    ALTER TABLE app.old OWNER TO ${owner.name};
+    ALTER TABLE app.present OWNER TO ${owner.name};
+    ALTER TABLE app.rest OWNER TO ${owner.name};
+    GRANT CONNECT ON DATABASE ${database.name} TO ${role.name};
+    GRANT TEMPORARY ON DATABASE ${database.name} TO ${owner.name};
+    GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name};
+    GRANT ${owner.name} TO ${role.name}`);
+  return { database, owner, role };
+}
+
+/** A right, how it gets lost, and what the error says of it: names, and the statement that gives it. */
+interface Right {
+  readonly name: string;
+  readonly job: 'create' | 'cleanup';
+  readonly revoke: (names: Names) => string;
+  readonly grant: (names: Names) => string;
+  /** What the statement in the hint looks like. */
+  readonly hint: (names: Names) => string;
+  readonly from?: number;
+}
+
+interface Names {
+  readonly database: string;
+  readonly owner: string;
+  readonly role: string;
+}
+
+const WITH_SET = inject('serverVersion') >= 16 ? ' WITH SET TRUE' : '';
+
+const ALL: readonly Right[] = [
+  {
+    name: 'CONNECT on the database',
+    job: 'create',
+    revoke: ({ database, role }) => `REVOKE CONNECT ON DATABASE ${database} FROM ${role}`,
+    grant: ({ database, role }) => `GRANT CONNECT ON DATABASE ${database} TO ${role}`,
+    hint: ({ database, role }) => `GRANT CONNECT ON DATABASE ${database} TO ${role};`,
+  },
+  {
+    name: 'membership in the owner',
+    job: 'create',
+    revoke: ({ owner, role }) => `REVOKE ${owner} FROM ${role}`,
+    grant: ({ owner, role }) => `GRANT ${owner} TO ${role}`,
+    hint: ({ owner, role }) => `GRANT ${owner} TO ${role}${WITH_SET};`,
+  },
+  {
+    name: 'membership with SET',
+    job: 'create',
+    from: 16,
+    revoke: ({ owner, role }) => `GRANT ${owner} TO ${role} WITH SET FALSE`,
+    grant: ({ owner, role }) => `GRANT ${owner} TO ${role} WITH SET TRUE`,
+    hint: ({ owner, role }) => `GRANT ${owner} TO ${role} WITH SET TRUE;`,
+  },
+  {
+    name: 'CREATE on the schema',
+    job: 'create',
+    revoke: ({ owner }) => `REVOKE CREATE ON SCHEMA app FROM ${owner}`,
+    grant: ({ owner }) => `GRANT CREATE ON SCHEMA app TO ${owner}`,
+    hint: ({ owner }) => `GRANT USAGE, CREATE ON SCHEMA app TO ${owner};`,
+  },
+  {
+    name: 'USAGE on the schema',
+    job: 'cleanup',
+    revoke: ({ owner }) => `REVOKE USAGE ON SCHEMA app FROM ${owner}`,
+    grant: ({ owner }) => `GRANT USAGE ON SCHEMA app TO ${owner}`,
+    hint: ({ owner }) => `GRANT USAGE, CREATE ON SCHEMA app TO ${owner};`,
+  },
+  {
+    name: 'TEMPORARY on the database',
+    job: 'create',
+    revoke: ({ database, owner }) => `REVOKE TEMPORARY ON DATABASE ${database} FROM ${owner}`,
+    grant: ({ database, owner }) => `GRANT TEMPORARY ON DATABASE ${database} TO ${owner}`,
+    hint: () => 'TEMPORARY on the database',
+  },
+  {
+    name: 'ownership of the partition',
+    job: 'cleanup',
+    revoke: () => 'ALTER TABLE app.old OWNER TO CURRENT_USER',
+    grant: ({ owner }) => `ALTER TABLE app.old OWNER TO ${owner}`,
+    hint: () => 'ALTER TABLE ... OWNER TO',
+  },
+];
+const RIGHTS = ALL.filter(({ from = 0 }) => inject('serverVersion') >= from);
+
+test('with all rights, both jobs work', async () => {
+  const { database, role } = await leastPrivilege();
+  await using _ = database;
+  expect(stepsOf(await keeper(role, settings).create()).map(({ kind }) => kind)).toContain('move-rows');
+  expect(stepsOf(await keeper(role, settings).cleanup()).map(({ kind }) => kind)).toEqual(['drop']);
+});
+
+test.each(RIGHTS)('without $name, $job changes nothing, and says how to give it', async (right) => {
+  const { database, owner, role } = await leastPrivilege();
+  await using _ = database;
+  const names = { database: database.name, owner: owner.name, role: role.name };
+  await database.query(right.revoke(names));
+
+  const before = await catalogState(database);
+  const said = await runCli([right.job, '--format', 'json'], { config: configFile(settings), url: role.url });
+  expect(said.code).toBe(1);
+  expect(JSON.stringify(said.json())).toMatch(/"code":"(42501|permission)"/);
+  expect(said.stdout.replaceAll('\\"', '')).toContain(right.hint(names));
+  expect(await database.query('SELECT count(*)::int AS rows FROM app.events')).toEqual([{ rows: 1 }]);
+
+  await database.query(right.grant(names));
+  const report = await keeper(role, settings)[right.job]();
+  expect(stepsOf(report).length).toBeGreaterThan(0);
+  expect(before).not.toEqual(await catalogState(database));
+});
+
+test('a partition of another role is told by health before cleanup fails for it', async () => {
+  const { database, owner, role } = await leastPrivilege();
+  await using _ = database;
+  const { health } = keeper(role, settings);
+  const permissions = async () =>
+    tableOf(await health()).findings.filter(({ finding }) => finding === 'permission');
+  expect(await permissions()).toEqual([]);
+  await database.query('ALTER TABLE app.old OWNER TO CURRENT_USER');
+  expect(await permissions()).toMatchObject([
+    { severity: 'warning', remedy: `ALTER TABLE app.old OWNER TO ${owner.name};` },
+  ]);
+});
