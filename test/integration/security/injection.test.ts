@@ -1,0 +1,252 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parsePayload } from '../../../lib/config/payload.ts';
+import { KeeperError } from '../../../lib/index.ts';
+import { quoteIdentifier as quote, quoteLiteral } from '../../../lib/partition/identifiers.ts';
+import { markerText } from '../../../lib/partition/marker.ts';
+import { runCli } from '../../support/cli.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { catalogState, configFile, done, keeper, type Settings } from '../../support/keeper.ts';
+import { monthStart } from '../../support/traffic.ts';
+
+/** What would end a literal, an identifier, a comment, a block or a format, and then do harm. */
+const PIECES = [
+  "'",
+  '"',
+  "''",
+  '""',
+  '\\',
+  '$$',
+  '$check$',
+  '$1',
+  '%I',
+  '%s',
+  ';',
+  '--',
+  '/*',
+  '*/',
+  '\n',
+  'ß',
+  '“',
+  '.',
+  ' ',
+  'x',
+  '; DROP TABLE canary.bird; --',
+  "'; DELETE FROM canary.bird; --",
+  '"; DROP SCHEMA canary CASCADE; --',
+];
+
+/** Such a text that is short enough for a name, with its partitions' and indexes' endings. */
+const hostile = fc
+  .array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 4 })
+  .map((pieces) => pieces.join(''))
+  .filter((text) => Buffer.byteLength(text) <= 36);
+
+const names = fc
+  .record({
+    schema: hostile.map((text) => `s${text}`),
+    table: hostile,
+    key: hostile,
+    other: hostile,
+    rest: hostile.map((text) => `r${text}`),
+    old: hostile.map((text) => `o${text}`),
+    index: hostile.map((text) => `i${text}`),
+    trigger: hostile,
+    comment: fc.array(fc.constantFrom(...PIECES), { maxLength: 12 }).map((pieces) => pieces.join('')),
+  })
+  .filter(({ key, other }) => key !== other);
+
+async function withCanary(): Promise<TestDatabase> {
+  const database = await createTestDatabase();
+  await database.query('CREATE SCHEMA canary; CREATE TABLE canary.bird AS SELECT 1 AS sings');
+  return database;
+}
+
+const expectCanary = async (database: TestDatabase): Promise<void> =>
+  expect(await database.query('SELECT sings FROM canary.bird')).toEqual([{ sings: 1 }]);
+
+test('no name or comment in the catalog becomes a statement', async () => {
+  await using database = await withCanary();
+  await fc.assert(
+    fc.asyncProperty(names, async ({ schema, table, key, other, rest, old, index, trigger, comment }) => {
+      const parent = `${quote(schema)}.${quote(table)}`;
+      await database.query(`
+        DROP SCHEMA IF EXISTS ${quote(schema)} CASCADE;
+        CREATE SCHEMA ${quote(schema)};
+        CREATE TABLE ${parent} (${quote(key)} timestamptz NOT NULL, ${quote(other)} text DEFAULT ${quoteLiteral(comment)} CHECK (${quote(other)} <> ''))
+          PARTITION BY RANGE (${quote(key)});
+        COMMENT ON TABLE ${parent} IS ${quoteLiteral(comment)};
+        CREATE INDEX ${quote(index)} ON ${parent} (${quote(other)});
+        CREATE FUNCTION ${quote(schema)}.${quote(trigger)}() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RETURN NEW; END $f$;
+        CREATE TRIGGER ${quote(trigger)} BEFORE INSERT ON ${parent} FOR EACH ROW EXECUTE FUNCTION ${quote(schema)}.${quote(trigger)}();
+        CREATE TABLE ${quote(schema)}.${quote(old)} PARTITION OF ${parent} FOR VALUES FROM ('2001-01-01') TO ('2001-02-01');
+        COMMENT ON TABLE ${quote(schema)}.${quote(old)} IS ${quoteLiteral(comment)};
+        CREATE TABLE ${quote(schema)}.${quote(rest)} PARTITION OF ${parent} DEFAULT;
+        INSERT INTO ${parent} (${quote(key)}, ${quote(other)}) VALUES ('${monthStart(1)}', 'kept')`);
+      const settings: Settings = {
+        schema,
+        table,
+        partitionKey: key,
+        premake: 1,
+        retention: { months: 1 },
+        maxExpiredShare: 1,
+      };
+      const kinds = (steps: readonly string[]) => steps.map((step) => step.split(' ')[0]);
+      expect(kinds(done(await keeper(database, settings).create()))).toEqual([
+        'create',
+        'move-rows',
+        'create',
+      ]);
+      const grace: Settings = { ...settings, grace: { hours: 1 } };
+      expect(kinds(done(await keeper(database, grace).cleanup()))).toEqual(['detach']);
+      expect(kinds(done(await keeper(database, settings).cleanup()))).toEqual(['drop']);
+      expect(await database.query(`SELECT ${quote(other)} AS other FROM ${parent}`)).toEqual([
+        { other: 'kept' },
+      ]);
+      await expectCanary(database);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('no word of a config or on the command line becomes a statement', async () => {
+  await using database = await withCanary();
+  const before = await catalogState(database);
+  await fc.assert(
+    fc.asyncProperty(hostile, hostile, hostile, async (schema, table, partitionKey) => {
+      const report = await keeper(database, { schema, table, partitionKey }).create();
+      expect(report.ok).toBe(false);
+      expect(report.tables[0]?.error?.code).toBe('table-missing');
+    }),
+    { numRuns: 30 },
+  );
+  const word = `'; DROP SCHEMA canary CASCADE; --`;
+  for (const args of [
+    ['create', '--table', word],
+    ['create', '--from', word],
+    ['plan', 'create', '--now', word],
+    ['create', '--premake', word],
+    ['cleanup', '--max-wait', word],
+    ['health', '--format', word],
+    [word],
+  ])
+    expect((await runCli(args, { config: configFile({}), url: database.url })).code, args.join(' ')).toBe(2);
+  expect(await catalogState(database)).toEqual(before);
+  await expectCanary(database);
+});
+
+test('a payload is taken by its form before anything is done', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('create', 'cleanup', 'health'),
+      fc.dictionary(
+        fc.oneof(hostile, fc.constantFrom('__proto__', 'constructor', 'sql', 'cascade')),
+        hostile,
+        {
+          minKeys: 1,
+        },
+      ),
+      (job, payload) => {
+        expect(() => parsePayload(job as 'create', payload)).toThrow(KeeperError);
+      },
+    ),
+  );
+});
+
+describe('a marker that somebody has forged', () => {
+  const settings: Settings = { retention: { years: 3 }, maxExpiredShare: 1 };
+
+  async function scene(): Promise<{ database: TestDatabase; marker: (changes?: object) => string }> {
+    const database = await withCanary();
+    await database.query(`
+      CREATE SCHEMA app;
+      CREATE TABLE app.events (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE app.present PARTITION OF app.events FOR VALUES FROM ('${monthStart(0)}') TO ('${monthStart(1)}');
+      CREATE TABLE app.loot AS SELECT now() AS at`);
+    const [row] = await database.query<{ oid: number }>("SELECT 'app.events'::regclass::oid::int AS oid");
+    const marker = (changes: object = {}): string =>
+      markerText({
+        parentOid: row?.oid ?? 0,
+        parent: 'app.events',
+        bounds: "FOR VALUES FROM ('2001-01-01 00:00:00+00') TO ('2001-02-01 00:00:00+00')",
+        detachedAt: '2002-01-01T00:00:00Z',
+        by: 'postgres',
+        runId: 'x',
+        comment: null,
+        ...changes,
+      });
+    return { database, marker };
+  }
+
+  const plannedBy = async (database: TestDatabase): Promise<string[]> =>
+    done(await keeper(database, settings).cleanup());
+
+  test('has no power over tables of other owners than that of the partitioned table', async () => {
+    const { database, marker } = await scene();
+    await using _ = database;
+    const attacker = await database.createRole();
+    await database.query(`
+      ALTER TABLE app.loot OWNER TO ${attacker.name};
+      COMMENT ON TABLE app.loot IS ${quoteLiteral(marker())}`);
+    expect(await plannedBy(database)).toEqual([]);
+    // It is the owner that counts: the same marker on a table of the right one is what a detach leaves.
+    await database.query('ALTER TABLE app.loot OWNER TO CURRENT_USER');
+    expect(await plannedBy(database)).toEqual(['drop app.loot']);
+  });
+
+  test.each<[string, (marker: (changes?: object) => string) => string]>([
+    ['of another parent', (marker) => marker({ parentOid: 1 })],
+    ['with bounds that say nothing', (marker) => marker({ bounds: 'FOR VALUES' })],
+    ['with SQL for bounds', (marker) => marker({ bounds: "') ; DROP TABLE canary.bird; --" })],
+    [
+      'with bounds inside retention',
+      (marker) =>
+        marker({
+          bounds: `FOR VALUES FROM ('${monthStart(-1)} 00:00:00+00') TO ('${monthStart(0)} 00:00:00+00')`,
+        }),
+    ],
+    ['with more than belongs there', (marker) => marker({ retention: 'none' })],
+    [
+      'with a prototype',
+      (marker) => marker().replace('"comment":null', '"comment":null,"__proto__":{"expired":true}'),
+    ],
+    ['that is no JSON', (marker) => marker().slice(0, -1)],
+    ['of a megabyte', (marker) => marker({ comment: 'x'.repeat(1_000_000) }).replace('"by"', '"and"')],
+  ])('%s removes nothing', async (_, forge) => {
+    const { database, marker } = await scene();
+    await using __ = database;
+    await database.query(`COMMENT ON TABLE app.loot IS ${quoteLiteral(forge(marker))}`);
+    expect(await plannedBy(database)).toEqual([]);
+    expect(await database.query('SELECT count(*)::int AS rows FROM app.loot')).toEqual([{ rows: 1 }]);
+    await expectCanary(database);
+  });
+
+  test('removes no partition, view or sequence that carries it', async () => {
+    const { database, marker } = await scene();
+    await using _ = database;
+    await database.query(`
+      CREATE VIEW app.view AS SELECT 1 AS one;
+      CREATE SEQUENCE app.sequence;
+      COMMENT ON TABLE app.present IS ${quoteLiteral(marker())};
+      COMMENT ON VIEW app.view IS ${quoteLiteral(marker())};
+      COMMENT ON SEQUENCE app.sequence IS ${quoteLiteral(marker())}`);
+    expect(await plannedBy(database)).toEqual([]);
+  });
+
+  test('has the comment it claims put back as a comment and nothing else', async () => {
+    const { database, marker } = await scene();
+    await using _ = database;
+    const claimed = "'; DROP TABLE canary.bird; --";
+    await database.query(`
+      CREATE TABLE app.old PARTITION OF app.events FOR VALUES FROM ('2001-01-01') TO ('2001-02-01');
+      COMMENT ON TABLE app.old IS ${quoteLiteral(marker({ comment: claimed }))}`);
+    expect(done(await keeper(database, { ...settings, expired: 'detach' }).cleanup())).toEqual([
+      'detach app.old',
+    ]);
+    const [row] = await database.query<{ comment: string }>(
+      "SELECT obj_description('app.old'::regclass) AS comment",
+    );
+    expect(JSON.parse(row?.comment ?? '')).toMatchObject({ 'partition-keeper': { comment: claimed } });
+    await expectCanary(database);
+  });
+});
