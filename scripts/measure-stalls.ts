@@ -1,6 +1,6 @@
 /**
  * Measures on all supported versions of PostgreSQL how long the application waits for each operation, and writes the
- * table of it in docs/safety.md anew.
+ * table of it in docs/safety.md anew; with the name of a file, from what the tests have noted there (STALL_RESULTS).
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,20 +13,26 @@ import { replaceSection } from './sections.ts';
 
 const SAFETY = fileURLToPath(new URL('../docs/safety.md', import.meta.url));
 
-const folder = mkdtempSync(join(tmpdir(), 'partition-keeper-stalls-'));
-const results = join(folder, 'results');
-let measured: Measured[];
-try {
-  Object.assign(process.env, { PG_MATRIX: 'all', STALL_RESULTS: results });
-  const vitest = await startVitest(['test/integration/stall.test.ts'], { run: true, watch: false });
-  await vitest.close();
-  measured = readFileSync(results, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Measured);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+/** Plays all operations on all versions; what was measured, as lines of JSON. */
+async function measure(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'partition-keeper-stalls-'));
+  try {
+    const results = join(folder, 'results');
+    Object.assign(process.env, { PG_MATRIX: 'all', STALL_RESULTS: results });
+    const vitest = await startVitest(['test/integration/stall.test.ts'], { run: true, watch: false });
+    await vitest.close();
+    return readFileSync(results, 'utf8');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
+
+const [earlier] = process.argv.slice(2);
+const lines = earlier === undefined ? await measure() : readFileSync(earlier, 'utf8');
+const measured = lines
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as Measured);
 
 const withOrWithout = (has: boolean): string => (has ? 'with' : 'without');
 const cases = [

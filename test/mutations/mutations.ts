@@ -137,6 +137,14 @@ const STATEMENTS: readonly Mutation[] = [
     only: 'gives up rows that were written while others were copied',
   },
   {
+    mistake: 'values of a column that was added since the plan was made are not copied',
+    file: 'lib/postgres/statements/move-rows.ts',
+    from: '    columnsAsPlanned(table),\n',
+    to: '',
+    caughtBy: 'test/integration/default-partition.test.ts',
+    only: 'keeps its rows where a column was added',
+  },
+  {
     mistake: 'a transaction has no lock timeout',
     file: 'lib/postgres/statements/common.ts',
     from: "`SET LOCAL lock_timeout = '${context.lockTimeoutMs}ms'`,",
@@ -178,7 +186,7 @@ const EXECUTOR: readonly Mutation[] = [
     from: 'if (long.length === 0 && !doubtful) return;',
     to: 'if (now > 0) return;',
     caughtBy: 'test/integration/stall.test.ts',
-    only: 'with a default partition: false, least privilege: false',
+    only: 'with a default partition: false, foreign keys: true, least privilege: false',
   },
   {
     mistake: 'the advisory lock against a second run is ignored',
