@@ -195,6 +195,29 @@ describe.concurrent('the program says what is wrong and what to do about it', ()
     },
   );
 
+  test.each(['require', 'verify-ca', 'verify-full'])(
+    'when somebody in between takes TLS away, with sslmode=%s, before anything is told to him',
+    async (mode) => {
+      const received: Buffer[] = [];
+      let connections = 0;
+      await using between = await listen((socket) => {
+        // He passes the first question on, and keeps the connection that is meant for it to himself.
+        const answer = connections++ === 0 ? 'S' : 'N';
+        socket.on('data', (bytes) => {
+          received.push(bytes);
+          socket.write(answer);
+        });
+      });
+      const said = await refusal({
+        url: `postgresql://someone:secret-word@127.0.0.1:${between.port}/db?sslmode=${mode}`,
+      });
+      expectNoPassword(said, 'secret-word');
+      expect(connections).toBe(2);
+      // Nothing but the two questions whether there is TLS, of eight bytes each.
+      expect(Buffer.concat(received).toString('hex')).toBe('0000000804d2162f'.repeat(2));
+    },
+  );
+
   test.each(['13.18', '9.6.24'])('when the server is PostgreSQL %s', async (old) => {
     await using server = await listen(speakAsVersion(old));
     const said = await refusal({ url: `postgresql://someone@127.0.0.1:${server.port}/db` });
