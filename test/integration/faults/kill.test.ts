@@ -35,7 +35,41 @@ describe.each(SCENARIOS)('$name', (scenario) => {
   }, 600_000);
 });
 
-describe.each(SCENARIOS.filter(({ name }) => / moves rows| detaches$/.test(name)))('$name', (scenario) => {
+/** The first statement that may have to wait for a lock, and so be tried again. */
+const needsLock = (statement: string): boolean =>
+  /^(LOCK TABLE|DROP|ALTER TABLE .* (AT|DE)TACH) /.test(statement);
+
+describe.each(SCENARIOS)('$name', (scenario) => {
+  test('may break at any statement of a second attempt as well', async () => {
+    await using database = await createTestDatabase();
+    const all = await known(database, scenario);
+    const at = all.statements.findIndex(needsLock);
+    const refusal: Fault = { at, kind: 'fail', sqlstate: '55P03' };
+    await prepare(database, scenario);
+    let second: number;
+    {
+      await using server = await startFaultyServer(database.url, refusal);
+      await runJob(server.url, scenario);
+      second = server.statements.findIndex(
+        (statement, index) => index > at && statement === all.statements[at],
+      );
+      expect(second).toBeGreaterThan(at);
+    }
+    await expectRecovery(database, all, 'a refusal');
+    for (let next = at + 1; next <= second + 2; next++) {
+      const fault: Fault = { at: next, kind: next % 2 === 0 ? 'cut during' : 'cut after' };
+      await prepare(database, scenario);
+      {
+        await using server = await startFaultyServer(database.url, refusal, fault);
+        await runJob(server.url, scenario).catch(() => undefined);
+        expect(server.statements.length).toBeGreaterThan(next);
+      }
+      await expectRecovery(database, all, `a refusal, and then ${JSON.stringify(fault)}`);
+    }
+  }, 600_000);
+});
+
+describe.each(SCENARIOS)('$name', (scenario) => {
   test('may be killed at any statement of its work', async () => {
     await using database = await createTestDatabase();
     const all = await known(database, scenario);

@@ -23,7 +23,7 @@ const failing = (sqlstate: string): Buffer =>
   queryFrame(`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${sqlstate}', MESSAGE = 'injected'; END $$`);
 
 export interface ProxyOptions {
-  readonly fault?: Fault | undefined;
+  readonly faults?: readonly Fault[];
   /** What the server is told instead of a statement without parameters. */
   readonly rewrite?: (statement: string) => string;
 }
@@ -33,7 +33,7 @@ function relay(
   client: Socket,
   server: Socket,
   statements: string[],
-  { fault, rewrite = (statement) => statement }: ProxyOptions,
+  { faults = [], rewrite = (statement) => statement }: ProxyOptions,
 ): void {
   const fromClient = frameReader(1);
   const fromServer = frameReader(0);
@@ -43,7 +43,7 @@ function relay(
     client.destroy();
     server.destroy();
   };
-  const isFaulty = (): boolean => fault !== undefined && current === fault.at;
+  const present = (): Fault | undefined => faults.find(({ at }) => at === current);
 
   /** An extended query is executed when its Sync comes, a simple one at once. */
   function forward({ type, bytes }: Frame): void {
@@ -53,7 +53,8 @@ function relay(
       return;
     }
     server.write(bytes);
-    if (!isFaulty() || (type !== 'Q' && type !== 'S')) return;
+    if (type !== 'Q' && type !== 'S') return;
+    const fault = present();
     if (fault?.kind === 'cut during') server.end(() => client.destroy());
     if (fault?.kind === 'call') fault.call();
   }
@@ -63,8 +64,9 @@ function relay(
       const statement = statementOf(frame);
       if (statement !== null) {
         current = statements.push(statement) - 1;
-        if (isFaulty() && fault?.kind === 'cut before') return cut();
-        if (isFaulty() && fault?.kind === 'fail') {
+        const fault = present();
+        if (fault?.kind === 'cut before') return cut();
+        if (fault?.kind === 'fail') {
           server.write(failing(fault.sqlstate));
           swallowing = frame.type === 'P';
           continue;
@@ -76,7 +78,7 @@ function relay(
   });
   server.on('data', (chunk) => {
     for (const { type, bytes } of fromServer(chunk)) {
-      if (type === 'Z' && isFaulty() && fault?.kind === 'cut after') return cut();
+      if (type === 'Z' && present()?.kind === 'cut after') return cut();
       if (!client.destroyed) client.write(bytes);
     }
   });
@@ -90,11 +92,11 @@ function relay(
 }
 
 /**
- * Stands between clients and the server and lets everything pass, but for one fault.
+ * Stands between clients and the server and lets everything pass, but for the faults.
  * @param url leads to the database
  */
-export const startFaultyServer = (url: string, fault?: Fault): Promise<FaultyServer> =>
-  startProxy(url, { fault });
+export const startFaultyServer = (url: string, ...faults: readonly Fault[]): Promise<FaultyServer> =>
+  startProxy(url, { faults });
 
 /** @param url leads to the database */
 export async function startProxy(url: string, options: ProxyOptions): Promise<FaultyServer> {
