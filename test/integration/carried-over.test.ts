@@ -120,7 +120,7 @@ describe('a new partition has', () => {
     const stranger = await database.createRole();
     const refused = await keeper(stranger, { table: 'membership', premake: 9 }).create({ now: NOW });
     expect(tableOf(refused)).toMatchObject({ status: 'failed', steps: [], error: { code: 'permission' } });
-    expect(tableOf(refused).error?.hint).toBe(`GRANT "${owner.name}" TO "${stranger.name}";`);
+    expect(tableOf(refused).error?.hint).toContain(`GRANT "${owner.name}" TO "${stranger.name}"`);
   });
 
   test.each([
