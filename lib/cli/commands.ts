@@ -83,6 +83,7 @@ export async function planned(
   job: 'create' | 'cleanup',
   flags: WorkFlags,
 ): Promise<void> {
+  invocation.dryRun = flags.dryRun === true;
   const prepared = await prepare(invocation, job, flags);
   checkStretch(flags);
   if (flags.format === 'sql' && flags.dryRun !== true) {

@@ -7,6 +7,8 @@ export type Format = 'pretty' | 'json' | 'sql';
 export interface Invocation {
   job: ReportKind;
   exitCode: ExitCode;
+  /** Whether it is one that changes nothing, whatever comes of it. */
+  dryRun: boolean;
   format: Format;
   readonly env: NodeJS.ProcessEnv;
   readonly folder: string;

@@ -19,6 +19,7 @@ export async function main(
   const invocation: Invocation = {
     job: 'validate',
     exitCode: EXIT.ok,
+    dryRun: true,
     format: args.some((arg) => arg === 'json' || arg === '--format=json') ? 'json' : 'pretty',
     env,
     folder,

@@ -65,11 +65,16 @@ describe.concurrent('the program says what is wrong and what to do about it', ()
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     server.close();
-    const said = await refusal({
+    const options = {
       url: urlWith((url) => {
         url.port = String(port);
       }),
-    });
+    };
+    const said = await refusal(options);
+    const asked = async (...args: readonly string[]) =>
+      (await runCli([...args, '--format', 'json'], { config, ...options })).json();
+    expect(await asked('create')).toMatchObject({ job: 'create', dryRun: false, ok: false });
+    expect(await asked('create', '--dry-run')).toMatchObject({ dryRun: true });
     expect(said.code).toBe('unreachable');
     expect(said.message).toContain(`127.0.0.1:${port}`);
     expect(said.hint).toContain('Check host and port');

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { Report, ReportError, ReportKind } from '../../contract.ts';
+import type { Report, ReportError } from '../../contract.ts';
 import type { Invocation } from '../invocation.ts';
 import { styleFor } from './style.ts';
 
 /** A run that could not even begin, as the report the caller expects. */
-function failedReport(job: ReportKind, error: ReportError): Report {
+function failedReport({ job, dryRun }: Pick<Invocation, 'job' | 'dryRun'>, error: ReportError): Report {
   const now = new Date().toISOString();
   return {
     version: 1,
@@ -15,7 +15,7 @@ function failedReport(job: ReportKind, error: ReportError): Report {
     startedAt: now,
     now,
     durationMs: 0,
-    dryRun: true,
+    dryRun,
     ok: false,
     tables: [],
     error,
@@ -25,7 +25,7 @@ function failedReport(job: ReportKind, error: ReportError): Report {
 /** Where the output is JSON, a failure is one report too. */
 export function writeFailedReport(invocation: Invocation, error: ReportError): void {
   if (invocation.format === 'json')
-    process.stdout.write(`${JSON.stringify(failedReport(invocation.job, error), null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(failedReport(invocation, error), null, 2)}\n`);
 }
 
 export function renderFailure(invocation: Invocation, error: ReportError): void {

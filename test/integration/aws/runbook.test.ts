@@ -88,7 +88,14 @@ describe('the commands of the runbook', () => {
     const commands = linesOf('npx partition-keeper');
     expect(commands.length).toBeGreaterThan(5);
     for (const line of commands) {
-      const invocation: Invocation = { job: 'validate', exitCode: 0, format: 'pretty', env: {}, folder: '' };
+      const invocation: Invocation = {
+        job: 'validate',
+        exitCode: 0,
+        dryRun: true,
+        format: 'pretty',
+        env: {},
+        folder: '',
+      };
       const program = buildProgram(invocation);
       let taken = false;
       for (const command of program.commands) {
