@@ -264,16 +264,17 @@ describe('the first of the month at 01:00, an hour before the monthly create', (
         fc.constantFrom('month', 'quarter', 'year'),
         fc.integer({ min: 2, max: 4 }),
         pointBetween('2015-01-01', '2040-01-01'),
-        fc.array(fc.nat(1000), { minLength: 3, maxLength: 6 }),
+        fc.array(fc.nat(999), { minLength: 3, maxLength: 6 }),
         (timeZone, keyType, interval, premake, at, moments) => {
           const config = configOf({ interval, premake, timeZone });
           const start = toInstant(at).toZonedDateTimeISO('UTC').with({ day: 1, hour: 2, minute: 0 });
           let table = tableOf({ keyType });
-          // The run of one month, and that of the next: until then nobody is to be bothered.
+          // The run of one month, and that of the next: until then nobody is to be bothered. Not at the moment of
+          // that run itself: where clocks went forward meanwhile, two months may have begun in between by the wall.
           table = afterCreate(table, planCreate(table, config, { now: start.toInstant() }));
           const end = start.add({ months: 1 }).toInstant();
           const stretch = Number(end.epochMilliseconds - start.epochMilliseconds);
-          for (const moment of [...moments, 0, 1000]) {
+          for (const moment of [...moments, 0, 999]) {
             const now = start.toInstant().add({ milliseconds: Math.floor((stretch / 1000) * moment) });
             const found = findingsOf({ table, config, now, serverClock: now, localClock: now });
             expect(found.map(({ message }) => message)).toEqual([]);
