@@ -40,7 +40,10 @@ export async function known(database: TestDatabase, scenario: Scenario): Promise
   await using server = await startFaultyServer(database.url);
   expect(stepsOf(await runJob(server.url, scenario)).length).toBeGreaterThan(0);
   await runIsOver(database);
-  return { scenario, before, goal: await stateOf(database), statements: server.statements };
+  const goal = await stateOf(database);
+  // Whatever ends in this state has nothing left to do.
+  expect(stepsOf(await runJob(database.url, scenario))).toEqual([]);
+  return { scenario, before, goal, statements: server.statements };
 }
 
 const total = ({ contents }: State): number => contents.reduce((sum, { rows }) => sum + rows, 0);
@@ -84,5 +87,4 @@ export async function expectRecovery(database: TestDatabase, known: Known, told:
   await expectNoLeftovers(database);
   await runJob(database.url, known.scenario);
   expect(await stateOf(database), `the end after ${told}`).toEqual(known.goal);
-  expect(stepsOf(await runJob(database.url, known.scenario)), told).toEqual([]);
 }
