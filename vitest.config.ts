@@ -6,11 +6,18 @@ import type { WantedServer } from './test/support/server.ts';
 /** Tests that measure how long others wait: nothing else runs beside them, not even each other. */
 const TRAFFIC = 'test/integration/{stall,deadlock,default-heal}.test.ts';
 
+/** What is the same whatever the version of the server is; it runs on one of them. */
+const FOR_ONE_VERSION = 'test/integration/aws/**';
+
 /** The integration tests with a server of their own, and those with traffic afterwards, one at a time. */
-function integration(name: string, wantedServer: WantedServer, turn = 0): TestProjectInlineConfiguration[] {
+function integration(
+  name: string,
+  wantedServer: WantedServer,
+  { turn = 0, exclude = [] }: { readonly turn?: number; readonly exclude?: readonly string[] } = {},
+): TestProjectInlineConfiguration[] {
   const common = { globalSetup: 'test/support/server.ts', provide: { wantedServer } };
   return [
-    { test: { ...common, name, include: ['test/integration/**/*.test.ts'], exclude: [TRAFFIC] } },
+    { test: { ...common, name, include: ['test/integration/**/*.test.ts'], exclude: [TRAFFIC, ...exclude] } },
     {
       test: {
         ...common,
@@ -24,13 +31,20 @@ function integration(name: string, wantedServer: WantedServer, turn = 0): TestPr
   ];
 }
 
-/** With PG_MATRIX, the integration tests on all versions at once; else on one, that of PG_VERSION if it is set. */
+/** With PG_MATRIX, the integration tests on those versions, or all, at once; else on one, that of PG_VERSION if it is set. */
 function integrationProjects(): TestProjectInlineConfiguration[] {
   const { PG_MATRIX, PG_VERSION } = process.env;
   if (PG_MATRIX) {
-    return postgresVersions.flatMap((version, turn) =>
-      integration(`integration-${version}`, { version, embedded: true }, turn),
-    );
+    const wanted = PG_MATRIX === 'all' ? postgresVersions.map(String) : PG_MATRIX.split(',');
+    return postgresVersions
+      .filter((version) => wanted.includes(String(version)))
+      .flatMap((version, turn) =>
+        integration(
+          `integration-${version}`,
+          { version, embedded: true },
+          { turn, exclude: [FOR_ONE_VERSION] },
+        ),
+      );
   }
   if (!PG_VERSION) return integration('integration', { embedded: false });
   const version = postgresVersions.find((known) => String(known) === PG_VERSION);
