@@ -11,10 +11,16 @@ interface KeySql {
   readonly bound: string;
   /** The latest instant at which a row below `place` on the axis was written. */
   readonly latest: string;
+  /** Where the wall-clock time `wall` lies on the axis; where clocks skip it, UTC has the moment of the change. */
+  readonly mark: string;
 }
 
-const UTC = { axis: "written AT TIME ZONE 'UTC'", latest: "place AT TIME ZONE 'UTC'" };
-const WALL = { axis: 'written AT TIME ZONE zone', latest: 'place AT TIME ZONE zone' };
+const UTC = {
+  axis: "written AT TIME ZONE 'UTC'",
+  latest: "place AT TIME ZONE 'UTC'",
+  mark: "coalesce(oracle.first_shown(wall, zone), wall AT TIME ZONE zone) AT TIME ZONE 'UTC'",
+};
+const WALL = { axis: 'written AT TIME ZONE zone', latest: 'place AT TIME ZONE zone', mark: 'wall' };
 const UUID_MILLISECONDS = "('x' || left(replace(text, '-', ''), 12))::bit(48)::bigint";
 
 const KEYS: Readonly<Record<KeyType, KeySql>> = {
@@ -25,10 +31,12 @@ const KEYS: Readonly<Record<KeyType, KeySql>> = {
     axis: '(written AT TIME ZONE zone)::date::timestamp',
     bound: 'text::date::timestamp',
     latest: WALL.latest,
+    mark: WALL.mark,
   },
   uuid: {
     axis: "date_trunc('milliseconds', written AT TIME ZONE 'UTC')",
     latest: UTC.latest,
+    mark: UTC.mark,
     key: "(lpad(to_hex(floor(extract(epoch FROM written) * 1000)::bigint), 12, '0') || '70008000' || lpad(to_hex(id), 12, '0'))::uuid",
     bound: `timestamp 'epoch' + (${UUID_MILLISECONDS} + (at_end AND right(text, 12) <> '000000000000')::int) * interval '1 millisecond'`,
   },
@@ -39,7 +47,7 @@ const KEYS: Readonly<Record<KeyType, KeySql>> = {
  * zones, says of both. Nothing here is taken from the code under test.
  */
 export function schemaOf(keyType: KeyType): string {
-  const { key, axis, bound, latest } = KEYS[keyType];
+  const { key, axis, bound, latest, mark } = KEYS[keyType];
   const pure = 'LANGUAGE sql STABLE';
   return `
     DROP SCHEMA IF EXISTS app, oracle CASCADE;
@@ -59,6 +67,7 @@ export function schemaOf(keyType: KeyType): string {
     CREATE FUNCTION oracle.first_shown(wall timestamp, zone text) RETURNS timestamptz ${pure} AS $$
       SELECT min(t) FROM (SELECT wall AT TIME ZONE zone - n * interval '30 minutes' AS t FROM generate_series(0, 6) AS n) AS c
       WHERE t AT TIME ZONE zone = wall $$;
+    CREATE FUNCTION oracle.mark(wall timestamp, zone text) RETURNS timestamp ${pure} AS $$ SELECT ${mark} $$;
 
     -- What was written at "keep" or later is within retention; what was written before "release" is past it. They
     -- differ only where clocks never showed the time a retention before now: PostgreSQL then takes the moment after
@@ -189,7 +198,7 @@ export async function holes(
     WITH window_of AS (
       SELECT greatest(least(oracle.axis(w.now, w.zone), (SELECT min(CASE WHEN lower > '-infinity' THEN lower ELSE upper END) FROM oracle.partitions)),
                       oracle.axis(w.keep, w.zone)) AS first,
-             oracle.axis(coalesce(oracle.first_shown(line, w.zone), line AT TIME ZONE w.zone), w.zone) AS after
+             oracle.mark(line, w.zone) AS after
       FROM ${cutoffSql(wish)}, LATERAL (SELECT date_trunc('${interval}', w.now AT TIME ZONE w.zone) + ${premake + 1} * ${step} AS line) AS l
     )
     SELECT unnest(tsmultirange(tsrange(first, after)) - (SELECT coalesce(range_agg(tsrange(lower, upper)), '{}') FROM oracle.partitions))::text AS hole

@@ -225,4 +225,22 @@ export const DIFFICULT_STORIES: readonly Story[] = [
       ],
     }),
   ),
+  // The look-ahead ends at two o'clock, which clocks in Berlin skip.
+  ...(['timestamptz', 'timestamp'] as const).map(
+    (keyType): Story => ({
+      ...plain,
+      keyType,
+      interval: 'hour',
+      zone: 'Europe/Berlin',
+      retention: { hours: 1 },
+      begins: '2010-03-27T22:30:00Z',
+      moment: '2010-03-28T01:30:00Z',
+      events: [
+        { kind: 'create', back: 0 },
+        { kind: 'arrive' },
+        { kind: 'write', at: [] },
+        { kind: 'settle' },
+      ],
+    }),
+  ),
 ];
