@@ -3,7 +3,7 @@ import type { ReportError } from '../contract.ts';
 import { displayName } from './identifiers.ts';
 import type { PartitionedTable } from './model.ts';
 import { byteLength, MAX_NAME_BYTES, partitionName } from './names.ts';
-import { contains, type Range } from './range.ts';
+import { contains, type Range, uncovered } from './range.ts';
 import { keeperCommand } from './remedy.ts';
 import { type Gap, gapsIn, requiredWindow, type Schedule, scheduleOf } from './schedule.ts';
 import type { TableConfig } from './table-config.ts';
@@ -63,12 +63,19 @@ function reasonOf({ interval, range }: Gap, { nowPoint }: Schedule): string {
 
 type Holder = 'own partition' | 'own detached table' | 'other';
 
+/** Whether the name is that of a detached table of all this stretch, whose rows may yet be wanted there. */
+const mayReturn = (table: PartitionedTable, name: string, { range }: Gap): boolean =>
+  table.detached.some(
+    (detached) => detached.name === name && uncovered(range, [detached.range]).length === 0,
+  );
+
 /**
- * A name nobody has; with a number where an own partition, however it came by it, has the usual one. Else the
- * name that stands in the way.
+ * A name nobody has; with a number where an own partition, however it came by it, or a detached one of another
+ * stretch has the usual one. Else the name that stands in the way.
  */
 function freeName(
   table: PartitionedTable,
+  gap: Gap,
   wanted: string,
   planned: ReadonlySet<string>,
 ): { readonly name: string; readonly takenBy?: Holder } {
@@ -77,11 +84,16 @@ function freeName(
     if (byteLength(name) > MAX_NAME_BYTES) return { name: wanted, takenBy: 'own partition' };
     const holder = planned.has(name) ? 'own partition' : table.takenNames.get(name);
     if (holder === undefined) return { name };
-    if (holder !== 'own partition') return { name, takenBy: holder };
+    if (holder === 'other' || mayReturn(table, name, gap)) return { name, takenBy: holder };
   }
 }
 
-function nameTaken(table: PartitionedTable, name: string, holder: Holder): ReportError {
+function nameTaken(
+  table: PartitionedTable,
+  { expired }: TableConfig,
+  name: string,
+  holder: Holder,
+): ReportError {
   const relation = displayName(table.schema, name);
   const rename = `Rename it (ALTER TABLE ${relation} RENAME TO ...)`;
   switch (holder) {
@@ -94,13 +106,13 @@ function nameTaken(table: PartitionedTable, name: string, holder: Holder): Repor
     case 'own detached table':
       return {
         code: 'name-taken',
-        message: `Partition ${relation} cannot be created: a table of that name was detached by Partition Keeper and waits to be dropped.`,
-        hint: `If its rows are wanted, attach it again; else drop it: ${keeperCommand('cleanup', table)}`,
+        message: `Partition ${relation} cannot be created: a table of that name and stretch was detached by Partition Keeper and ${expired === 'drop' ? 'waits to be dropped' : 'is kept'}.`,
+        hint: `If its rows are wanted, attach it again (ALTER TABLE ${displayName(table.schema, table.name)} ATTACH PARTITION ${relation} FOR VALUES ...); else drop it: ${expired === 'drop' ? keeperCommand('cleanup', table) : `DROP TABLE ${relation};`}`,
       };
     case 'own partition':
       return {
         code: 'name-taken',
-        message: `Partition ${relation} cannot be created: a partition for another stretch has that name, and with a number it would be longer than ${MAX_NAME_BYTES} bytes.`,
+        message: `Partition ${relation} cannot be created: a table for another stretch has that name, and with a number it would be longer than ${MAX_NAME_BYTES} bytes.`,
         hint: `${rename}; then run create again.`,
       };
   }
@@ -128,9 +140,9 @@ export function planCreate(table: PartitionedTable, config: TableConfig, options
   const planned = new Set<string>();
   for (const gap of [...upcoming, ...holes]) {
     const wanted = partitionName(table.name, config.interval, gap.interval.label);
-    const free = freeName(table, wanted, planned);
+    const free = freeName(table, gap, wanted, planned);
     if (free.takenBy !== undefined) {
-      problems.push(nameTaken(table, free.name, free.takenBy));
+      problems.push(nameTaken(table, config, free.name, free.takenBy));
       continue;
     }
     planned.add(free.name);

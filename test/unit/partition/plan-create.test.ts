@@ -407,14 +407,27 @@ describe('names', () => {
     expect(problems[0]?.hint).toContain('logs.events_2026_12_2');
   });
 
-  test('of tables we detached are a problem too, with the way out', () => {
+  test('of tables we detached from another stretch, by another calendar, are numbered too', () => {
     const waiting = detachedTable('2020-01-01', '2020-02-01', '2026-11-01T02:00:00Z', {
       name: 'events_2026_12',
     });
     const result = planCreate(tableOf({ detached: [waiting] }), configOf({ premake: 2 }), at(NOW));
+    expect(result.problems).toEqual([]);
+    expect(names(result)).toEqual(['events_2026_11', 'events_2026_12_2', 'events_2027_01']);
+  });
+
+  test.each([
+    { expired: 'drop', out: 'cleanup --table logs.events' },
+    { expired: 'detach', out: 'DROP TABLE logs.events_2026_12;' },
+  ] as const)('of tables we detached from that very stretch are a problem: $expired', ({ expired, out }) => {
+    const waiting = detachedTable('2026-12-01', '2027-01-01', '2026-11-01T02:00:00Z', {
+      name: 'events_2026_12',
+    });
+    const result = planCreate(tableOf({ detached: [waiting] }), configOf({ premake: 2, expired }), at(NOW));
     expect(names(result)).toEqual(['events_2026_11', 'events_2027_01']);
     expect(result.problems[0]?.message).toContain('detached by Partition Keeper');
-    expect(result.problems[0]?.hint).toContain('cleanup --table logs.events');
+    expect(result.problems[0]?.hint).toContain('ATTACH PARTITION logs.events_2026_12');
+    expect(result.problems[0]?.hint).toContain(out);
   });
 
   test('never exceed 63 bytes: what has no room for a number is a problem that says so', () => {
