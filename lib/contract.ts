@@ -8,7 +8,7 @@ export const JOBS = ['create', 'cleanup', 'health'] as const;
 export type Job = (typeof JOBS)[number];
 
 /** What produced a report: a job, or one of the read-only commands built from the same parts. */
-export type ReportKind = Job | 'plan' | 'status' | 'validate';
+export type ReportKind = Job | 'plan' | 'status' | 'validate' | 'convert';
 
 export type Severity = 'critical' | 'warning' | 'info';
 
@@ -34,6 +34,9 @@ export const FINDINGS = [
   'wrong-key',
   'too-many',
   'too-few',
+  'not-convertible',
+  'changes',
+  'conversion',
 ] as const;
 export type FindingName = (typeof FINDINGS)[number];
 
@@ -50,7 +53,21 @@ export interface Finding {
   readonly facts: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 }
 
-export type StepKind = 'create' | 'attach' | 'detach' | 'finalize-detach' | 'drop' | 'move-rows';
+export type StepKind =
+  | 'create'
+  | 'attach'
+  | 'detach'
+  | 'finalize-detach'
+  | 'drop'
+  | 'move-rows'
+  /** Of a conversion: the partitioned table to be, indexes and constraints of the old table, and taking its place. */
+  | 'prepare'
+  | 'index'
+  | 'constrain'
+  | 'switch'
+  | 'analyze'
+  /** Of a conversion that is given up before the switch. */
+  | 'discard';
 export type StepStatus = 'done' | 'planned' | 'failed' | 'not-run';
 
 /** A session that held a lock this run had to wait for. */

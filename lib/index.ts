@@ -4,6 +4,7 @@
 export { type Config, defineConfig, parseConfig } from './config/config.ts';
 export { loadConfig } from './config/load.ts';
 export * from './contract.ts';
+export { type ConvertJobOptions, runConvert } from './convert/convert.ts';
 export { KeeperError } from './errors.ts';
 export { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from './jobs/jobs.ts';
 export type {

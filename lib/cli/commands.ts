@@ -3,12 +3,13 @@ import { Temporal } from 'temporal-polyfill';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { EXIT, type ExitCode, type Report, type ReportKind } from '../contract.ts';
+import { runConvert } from '../convert/convert.ts';
 import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
 import { type JobOptions, selectTables } from '../jobs/options.ts';
 import { shellWord } from '../partition/identifiers.ts';
 import { connectionSettings, isConnectionConfigured } from '../postgres/connection-options.ts';
-import type { CommonFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
+import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 import { progressOf } from './progress.ts';
 import { render } from './render/render.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -110,6 +111,42 @@ export async function planned(
     });
     progress.stop();
     finish(invocation, flags, report);
+  } finally {
+    progress.stop();
+    stop.dispose();
+  }
+}
+
+export async function convert(invocation: Invocation, table: string, flags: ConvertFlags): Promise<void> {
+  invocation.dryRun = flags.plan === true || flags.status === true;
+  if (flags.table !== undefined) {
+    throw usageError('table-twice', 'convert takes one table, as its argument.', 'Leave --table out.');
+  }
+  if (flags.format === 'sql' && flags.plan !== true) {
+    throw usageError('format-sql', '--format sql shows a plan as a script.', 'Add --plan.');
+  }
+  const { config } = await prepare(invocation, 'convert', { ...flags, table: [table] });
+  const progress = progressOf(invocation.format);
+  const stop = stopSignal();
+  try {
+    const report = await runConvert({
+      config,
+      table,
+      ...connectionOf(invocation, flags),
+      dryRun: invocation.dryRun,
+      approve: flags.approve,
+      undo: flags.undo,
+      maxWaitMs: flags.maxWait === undefined ? undefined : flags.maxWait * 1000,
+      signal: stop.signal,
+      onStep: progress.onStep,
+      onWait: progress.onWait,
+    });
+    progress.stop();
+    const shown =
+      flags.status === true
+        ? { ...report, tables: report.tables.map((one) => ({ ...one, steps: [] })) }
+        : report;
+    finish(invocation, flags, shown);
   } finally {
     progress.stop();
     stop.dispose();

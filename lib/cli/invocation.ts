@@ -35,3 +35,11 @@ export interface WorkFlags extends CommonFlags {
 export interface LookFlags extends CommonFlags {
   readonly exactSizes?: boolean;
 }
+
+export interface ConvertFlags extends CommonFlags {
+  readonly plan?: boolean;
+  readonly status?: boolean;
+  readonly undo?: boolean;
+  readonly approve?: boolean;
+  readonly maxWait?: number;
+}

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
-import { health, plan, planned, status, validate } from './commands.ts';
-import type { CommonFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
+import { convert, health, plan, planned, status, validate } from './commands.ts';
+import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 
 /** A date means its first moment in UTC. */
 function instant(text: string): Temporal.Instant {
@@ -129,6 +129,16 @@ export function buildProgram(invocation: Invocation): Command {
       .addOption(NOW)
       .addOption(EXACT_SIZES)
       .action((flags: LookFlags) => status(invocation, flags)),
+  );
+  program.addCommand(
+    command('convert', 'turn a plain table into a partitioned one while it is in use; goes on where it was')
+      .argument('<table>', 'schema.table of the config')
+      .addOption(new Option('--plan', 'show everything that would be done and do nothing').conflicts('undo'))
+      .addOption(new Option('--status', 'show how far it is and do nothing').conflicts(['plan', 'undo']))
+      .addOption(new Option('--undo', 'take back what has been prepared, before the switch'))
+      .addOption(APPROVE)
+      .addOption(MAX_WAIT)
+      .action((table: string, flags: ConvertFlags) => convert(invocation, table, flags)),
   );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;

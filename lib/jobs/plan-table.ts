@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Temporal } from 'temporal-polyfill';
 import type { Finding, ReportError } from '../contract.ts';
 import { displayName, quoteIdentifier } from '../partition/identifiers.ts';
-import type { PartitionedTable } from '../partition/model.ts';
+import type { ManagedTable, PartitionedTable } from '../partition/model.ts';
 import { type CleanupOptions, planCleanup } from '../partition/plan-cleanup.ts';
 import { type CreateOptions, planCreate } from '../partition/plan-create.ts';
 import type { TableConfig } from '../partition/table-config.ts';
@@ -32,7 +32,7 @@ export interface PlanContext {
   readonly localClock: Temporal.Instant;
 }
 
-const statementContext = ({ server, runId }: PlanContext): StatementContext => ({
+export const statementContext = ({ server, runId }: PlanContext): StatementContext => ({
   lockTimeoutMs: lockTimeoutMs(server.deadlockTimeoutMs),
   runId,
   role: server.role,
@@ -40,7 +40,7 @@ const statementContext = ({ server, runId }: PlanContext): StatementContext => (
 });
 
 /** Why the role cannot change this table at all; null when it can. */
-export function ownershipProblem(table: PartitionedTable, server: ServerFacts): ReportError | null {
+export function ownershipProblem(table: ManagedTable, server: ServerFacts): ReportError | null {
   const name = displayName(table.schema, table.name);
   const owner = quoteIdentifier(table.owner);
   if (!table.mayManage) {

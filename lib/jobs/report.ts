@@ -1,6 +1,6 @@
 import type { ReportStep, StepStatus } from '../contract.ts';
 import { isoText } from '../partition/key-type.ts';
-import type { PartitionedTable } from '../partition/model.ts';
+import type { ManagedTable } from '../partition/model.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import type { StepOutcome } from '../postgres/apply/apply.ts';
 import type { Step } from '../postgres/step.ts';
@@ -8,7 +8,7 @@ import type { Step } from '../postgres/step.ts';
 /** A step that has not been run. */
 export function plannedStep(
   step: Step,
-  table: PartitionedTable,
+  table: Pick<ManagedTable, 'keyType'>,
   config: TableConfig,
   status: StepStatus,
 ): ReportStep {
@@ -27,7 +27,11 @@ export function plannedStep(
   };
 }
 
-export function executedStep(outcome: StepOutcome, table: PartitionedTable, config: TableConfig): ReportStep {
+export function executedStep(
+  outcome: StepOutcome,
+  table: Pick<ManagedTable, 'keyType'>,
+  config: TableConfig,
+): ReportStep {
   return {
     ...plannedStep(outcome.step, table, config, outcome.status),
     attempts: outcome.attempts,

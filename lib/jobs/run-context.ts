@@ -76,6 +76,13 @@ export function unmanageable(config: TableConfig, error: ReportError): TableRepo
   return { schema: config.schema, table: config.table, status: 'failed', steps: [], findings, error };
 }
 
+/** What a table reports that another run works on. */
+export const SKIPPED: ReportError = {
+  code: 'skipped',
+  message: 'Another run of Partition Keeper is working on this table.',
+  hint: "Run the command again when the other run is over. If it hangs: SELECT pid, state, query FROM pg_stat_activity WHERE application_name LIKE 'partition-keeper/%';",
+};
+
 export const base = (config: TableConfig) => ({ schema: config.schema, table: config.table });
 
 export const healthInput = (run: Run, entry: Found) => ({

@@ -1,4 +1,4 @@
-import type { Report, ReportError, ReportKind, TableReport } from '../contract.ts';
+import type { Report, ReportKind, TableReport } from '../contract.ts';
 import { KeeperError } from '../errors.ts';
 import { gaugesOf } from '../partition/health.ts';
 import { takeTableLocks } from '../postgres/advisory-lock.ts';
@@ -9,7 +9,7 @@ import type { Found, Inspected } from '../postgres/inspect/inspected.ts';
 import { execute, type Planned, unexecuted } from './execute.ts';
 import { type JobOptions, selectTables } from './options.ts';
 import { ownershipProblem, type PlanContext, type TablePlan } from './plan-table.ts';
-import { base, healthInput, type Run, reportOf, start, unmanageable } from './run-context.ts';
+import { base, healthInput, type Run, reportOf, SKIPPED, start, unmanageable } from './run-context.ts';
 
 /** How to plan one table; the rest of a run is the same for every job. */
 export type Planner = (context: PlanContext, entry: Found) => Promise<TablePlan>;
@@ -40,12 +40,6 @@ function withGauges(run: Run, reports: readonly TableReport[], after: readonly I
       : { ...report, gauges: gaugesOf(healthInput(run, entry)) };
   });
 }
-
-const SKIPPED: ReportError = {
-  code: 'skipped',
-  message: 'Another run of Partition Keeper is working on this table.',
-  hint: "Run the command again when the other run is over. If it hangs: SELECT pid, state, query FROM pg_stat_activity WHERE application_name LIKE 'partition-keeper/%';",
-};
 
 /**
  * Inspects, plans and, unless it is a dry run, applies, table by table: a failure in one never stops the others.

@@ -88,7 +88,8 @@ export interface Template {
   readonly columns: readonly string[];
 }
 
-export interface PartitionedTable extends Relation {
+/** A table we work on: who may change it, what it refers to, and what others of its kind must get. */
+export interface ManagedTable extends Relation {
   readonly keyColumn: string;
   readonly keyType: KeyType;
   readonly owner: string;
@@ -98,6 +99,11 @@ export interface PartitionedTable extends Relation {
   readonly mayCreate: boolean;
   /** Whether the executing role is the owner itself. */
   readonly isOwner: boolean;
+  readonly foreignKeys: readonly ForeignKey[];
+  readonly template: Template;
+}
+
+export interface PartitionedTable extends ManagedTable {
   /** Ascending by bounds. */
   readonly partitions: readonly Partition[];
   /** Partitions whose bounds could not be read. */
@@ -106,6 +112,4 @@ export interface PartitionedTable extends Relation {
   readonly detached: readonly DetachedTable[];
   /** Relations in the table's schema whose names start like its partitions', and what they are. */
   readonly takenNames: ReadonlyMap<string, 'own partition' | 'own detached table' | 'other'>;
-  readonly foreignKeys: readonly ForeignKey[];
-  readonly template: Template;
 }

@@ -2,6 +2,7 @@ import { Temporal } from 'temporal-polyfill';
 import type { TableInput } from '../../lib/config/schema.ts';
 import {
   type CleanupJobOptions,
+  type ConvertJobOptions,
   type CreateJobOptions,
   connectionSettings,
   type InspectJobOptions,
@@ -10,6 +11,7 @@ import {
   type Report,
   type ReportStep,
   runCleanup,
+  runConvert,
   runCreate,
   runHealth,
   runPlan,
@@ -42,6 +44,7 @@ export interface Keeper {
   readonly health: (options?: Without<InspectJobOptions>) => Promise<Report>;
   readonly status: (options?: Without<InspectJobOptions>) => Promise<Report>;
   readonly validate: (options?: Without<InspectJobOptions>) => Promise<Report>;
+  readonly convert: (options?: Partial<Omit<ConvertJobOptions, 'config' | 'connection'>>) => Promise<Report>;
 }
 
 /** @param to the database, as its superuser or as the role */
@@ -57,6 +60,7 @@ export function keeper(to: { readonly url: string }, ...tables: readonly Setting
     health: (options) => runHealth({ ...common, ...options }),
     status: (options) => runStatus({ ...common, ...options }),
     validate: (options) => runValidate({ ...common, ...options }),
+    convert: (options) => runConvert({ ...common, table: 'app.events', ...options }),
   };
 }
 

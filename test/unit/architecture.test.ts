@@ -69,7 +69,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   config: ['contract', 'errors', 'partition'],
   postgres: ['contract', 'errors', 'partition'],
   jobs: ['contract', 'errors', 'partition', 'config', 'postgres'],
-  convert: ['contract', 'errors', 'partition', 'config', 'postgres'],
+  convert: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
   cli: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs', 'convert'],
   aws: ['contract', 'errors', 'config'],
 };

@@ -18,7 +18,8 @@ function heading(report: Report, style: Style): string {
     report.database === null
       ? 'config only, no database'
       : `database ${report.database}, PostgreSQL ${report.serverVersion}`;
-  const dryRun = report.dryRun && (report.job === 'create' || report.job === 'cleanup') ? ' (dry run)' : '';
+  const mayChange = report.job === 'create' || report.job === 'cleanup' || report.job === 'convert';
+  const dryRun = report.dryRun && mayChange ? ' (dry run)' : '';
   return `${style.bold(`partition-keeper ${report.job}`)}${dryRun}: ${server}, now ${report.now.replace(/\.\d+Z$/, 'Z')}\n\n`;
 }
 
@@ -49,7 +50,9 @@ function stepKind(step: ReportStep, style: Style): string {
 const stepRow = (step: ReportStep, style: Style): string[] => [
   stepKind(step, style),
   step.partition,
-  `${dayText(step.from, 'MINVALUE')} .. ${dayText(step.to, 'MAXVALUE')}`,
+  step.from === null && step.to === null
+    ? ''
+    : `${dayText(step.from, 'MINVALUE')} .. ${dayText(step.to, 'MAXVALUE')}`,
   step.reason,
   stepStatus(step, style),
 ];
@@ -191,6 +194,12 @@ const PAST_TENSE: Record<ReportStep['kind'], string> = {
   'finalize-detach': 'detach finalized',
   drop: 'dropped',
   'move-rows': 'created with rows moved in',
+  prepare: 'prepared',
+  index: 'indexed',
+  constrain: 'constrained',
+  switch: 'switched',
+  analyze: 'analyzed',
+  discard: 'discarded',
 };
 
 function summary(report: Report, style: Style): string {

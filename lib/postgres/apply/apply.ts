@@ -32,7 +32,7 @@ export interface ApplyContext {
 }
 
 /** Takes back what a step outside a transaction set for the session. */
-const RESET = "RESET ROLE; SET lock_timeout = '2s'";
+const RESET = "RESET ROLE; SET lock_timeout = '2s'; SET statement_timeout = '60s'";
 
 /** Ends whatever a failed step left open. */
 async function leaveClean(client: pg.Client): Promise<void> {

@@ -1,25 +1,13 @@
 import type { ReportError } from '../../contract.ts';
 import { parseBounds } from '../../partition/bounds.ts';
-import { displayIdentifier, displayName } from '../../partition/identifiers.ts';
+import { displayIdentifier, displayName, shellWord } from '../../partition/identifiers.ts';
 import type { KeyType } from '../../partition/key-type.ts';
 import { parseMarker } from '../../partition/marker.ts';
-import type {
-  DefaultPartition,
-  DetachedTable,
-  Partition,
-  PartitionedTable,
-  Template,
-} from '../../partition/model.ts';
+import type { DefaultPartition, DetachedTable, Partition, PartitionedTable } from '../../partition/model.ts';
 import type { TableConfig } from '../../partition/table-config.ts';
 import type { Inspected } from './inspected.ts';
+import { foreignKeyOf, KEY_TYPE_NAMES, templateOf } from './managed.ts';
 import type { CatalogRows, ParentRow, PartitionRow } from './rows.ts';
-
-const KEY_TYPE_NAMES: Readonly<Record<string, KeyType>> = {
-  'timestamp with time zone': 'timestamptz',
-  'timestamp without time zone': 'timestamp',
-  date: 'date',
-  uuid: 'uuid',
-};
 
 const RELATION_KINDS: Readonly<Record<string, string>> = {
   r: 'an ordinary table',
@@ -33,13 +21,6 @@ const PARTITION_KINDS: Readonly<Record<string, Partition['kind']>> = {
   r: 'table',
   p: 'partitioned',
   f: 'foreign',
-};
-
-const REPLICA_IDENTITIES: Readonly<Record<string, Template['replicaIdentity']>> = {
-  d: 'default',
-  n: 'nothing',
-  f: 'full',
-  i: 'index',
 };
 
 type Sound = ParentRow & { readonly oid: number; readonly key_column: string; readonly owner: string };
@@ -69,7 +50,7 @@ function objection(config: TableConfig, row: ParentRow): ReportError | null {
     return {
       code: 'not-partitioned',
       message: `${name} is ${RELATION_KINDS[row.kind ?? ''] ?? 'no table'}, not a partitioned table.`,
-      hint: `Create it with PARTITION BY RANGE (${displayIdentifier(config.partitionKey)}); an existing table has to be converted first.`,
+      hint: `Create it with PARTITION BY RANGE (${displayIdentifier(config.partitionKey)}); an existing table is converted by: npx partition-keeper convert ${shellWord(`${config.schema}.${config.table}`)}`,
     };
   }
   if (row.strategy !== 'r') {
@@ -129,12 +110,6 @@ function groupBy<Row, Key>(rows: readonly Row[], keyOf: (row: Row) => Key): (key
   }
   return (key) => groups.get(key) ?? [];
 }
-
-/** Storage parameters as they stand in `WITH (..)`. */
-const storageOf = (row: PartitionRow | undefined): string[] => [
-  ...(row?.options ?? []),
-  ...(row?.toast_options ?? []).map((option) => `toast.${option}`),
-];
 
 /** Turns the rows of the catalog queries into the model the planners work on. */
 export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Inspected[] {
@@ -205,25 +180,6 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
     });
   }
 
-  function template(parent: Sound, newest: PartitionRow | undefined): Template {
-    const columns = columnsOf(parent.oid);
-    return {
-      grants: grantsOf(parent.oid),
-      defaultGrantees: parent.default_grantees,
-      comment: parent.comment,
-      tablespace: parent.tablespace,
-      storage: storageOf(newest),
-      accessMethod: parent.access_method ?? newest?.access_method ?? null,
-      replicaIdentity: REPLICA_IDENTITIES[parent.replica_identity ?? ''] ?? 'default',
-      rowSecurity: parent.row_security === true,
-      forceRowSecurity: parent.force_row_security === true,
-      statistics: columns.flatMap(({ name, statistics }) =>
-        statistics === null ? [] : [{ column: name, target: statistics }],
-      ),
-      columns: columns.filter(({ generated }) => !generated).map(({ name }) => name),
-    };
-  }
-
   function table(config: TableConfig, parent: Sound, keyType: KeyType): PartitionedTable {
     const children = partitionsOf(parent.oid);
     const partitions = children
@@ -257,15 +213,12 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
           own ? 'own partition' : detachedOids.has(oid) ? 'own detached table' : 'other',
         ]),
       ),
-      foreignKeys: foreignKeysOf(parent.oid).map(({ name, oid, schema, referenced, indexed, lockable }) => ({
-        name,
-        referenced: { oid, schema, name: referenced },
-        indexed,
-        lockable,
-      })),
-      template: template(
+      foreignKeys: foreignKeysOf(parent.oid).map(foreignKeyOf),
+      template: templateOf(
         parent,
         children.find(({ oid }) => oid === newest?.oid),
+        grantsOf(parent.oid),
+        columnsOf(parent.oid),
       ),
     };
   }

@@ -1,5 +1,5 @@
 import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
-import type { DefaultPartition, PartitionedTable, Relation } from '../../partition/model.ts';
+import type { DefaultPartition, ManagedTable, Relation } from '../../partition/model.ts';
 import { SQLSTATE } from '../sqlstate.ts';
 import type { LockNeed } from '../step.ts';
 
@@ -31,12 +31,12 @@ export function lockNeed(relation: Relation, mode: LockNeed['mode']): LockNeed {
 }
 
 /** Every table that foreign keys refer to, once. */
-const referencedTables = (table: PartitionedTable) => [
+const referencedTables = (table: ManagedTable) => [
   ...new Map(table.foreignKeys.map((key) => [key.referenced.oid, key])).values(),
 ];
 
 /** Locks on every table that foreign keys refer to: attach, detach and drop add or remove triggers there. */
-export const referencedLocks = (table: PartitionedTable, mode: LockNeed['mode']): LockNeed[] =>
+export const referencedLocks = (table: ManagedTable, mode: LockNeed['mode']): LockNeed[] =>
   referencedTables(table).map(({ referenced }) => lockNeed(referenced, mode));
 
 /**
@@ -44,7 +44,7 @@ export const referencedLocks = (table: PartitionedTable, mode: LockNeed['mode'])
  * which transactions write to them: whoever has begun with those then comes to an end, instead of waiting for us
  * while we wait for him. Only with a privilege on them; see `awaitReferenced`.
  */
-export const lockReferenced = (table: PartitionedTable): string[] =>
+export const lockReferenced = (table: ManagedTable): string[] =>
   referencedTables(table).flatMap(({ referenced, lockable }) =>
     lockable ? lockTable(referenced, 'SHARE ROW EXCLUSIVE') : [],
   );
@@ -54,7 +54,7 @@ export const lockReferenced = (table: PartitionedTable): string[] =>
  * them may hold such a table: seen in the catalog, he is no deadlock for the server to solve, but a lock that cannot
  * be had in time.
  */
-export function awaitReferenced(table: PartitionedTable): string[] {
+export function awaitReferenced(table: ManagedTable): string[] {
   const others = referencedTables(table).filter(({ lockable }) => !lockable);
   if (others.length === 0) return [];
   return [
@@ -77,7 +77,7 @@ END`),
 }
 
 /** What those locks may be felt by. */
-export function referencedHazard(table: PartitionedTable, lock: string): string[] {
+export function referencedHazard(table: ManagedTable, lock: string): string[] {
   const names = [
     ...new Set(table.foreignKeys.map(({ referenced }) => displayName(referenced.schema, referenced.name))),
   ];
@@ -85,11 +85,7 @@ export function referencedHazard(table: PartitionedTable, lock: string): string[
 }
 
 /** Opens a transaction as the owner, in which no statement waits longer than allowed for a lock. */
-export function begin(
-  table: PartitionedTable,
-  context: StatementContext,
-  statementTimeout = '60s',
-): string[] {
+export function begin(table: ManagedTable, context: StatementContext, statementTimeout = '60s'): string[] {
   return [
     'BEGIN',
     `SET LOCAL lock_timeout = '${context.lockTimeoutMs}ms'`,

@@ -1,9 +1,9 @@
 import { qualified, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
-import type { Grant, PartitionedTable, Template } from '../../partition/model.ts';
+import type { Grant, ManagedTable, Template } from '../../partition/model.ts';
 import { doBlock, nameOf } from './common.ts';
 
 /** Storage parameters come from the catalog as `name=value`. */
-function storageSql(storage: readonly string[]): string {
+export function storageSql(storage: readonly string[]): string {
   if (storage.length === 0) return '';
   const options = storage.map((option) => {
     const [, name = option, value = ''] = /^([^=]*)=(.*)$/s.exec(option) ?? [];
@@ -13,7 +13,7 @@ function storageSql(storage: readonly string[]): string {
 }
 
 /** `LIKE` locks the parent in ACCESS SHARE only; `PARTITION OF` would lock it, and its default, exclusively. */
-export function createTable(table: PartitionedTable, name: string): string {
+export function createTable(table: ManagedTable, name: string): string {
   const { accessMethod, storage, tablespace } = table.template;
   return [
     `CREATE TABLE ${qualified(table.schema, name)} (LIKE ${nameOf(table)} INCLUDING ALL EXCLUDING IDENTITY)`,
@@ -39,7 +39,7 @@ const TOKENS = `$tokens$'(?:[^']|'')*'|"(?:[^"]|"")*"[.]?|[[:alnum:]_$]+[.]?|.$t
  * columns of the row at hand stand with the parent's name, which becomes the partition's. Should a policy resist
  * all the same, the partition gets none, and row security lets nobody but the owner in directly.
  */
-function policiesSql(table: PartitionedTable, name: string): string {
+export function policiesSql(table: ManagedTable, name: string): string {
   const partition = qualified(table.schema, name);
   return doBlock(`
 DECLARE
@@ -54,7 +54,7 @@ BEGIN
             FROM pg_catalog.unnest(p.polroles) AS r) AS roles,
            pg_catalog.pg_get_expr(p.polqual, p.polrelid) AS visible,
            pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) AS checked
-    FROM pg_catalog.pg_policy AS p WHERE p.polrelid = ${table.oid}
+    FROM pg_catalog.pg_policy AS p WHERE p.polrelid = pg_catalog.to_regclass(${quoteLiteral(nameOf(table))})
   LOOP
     statement := pg_catalog.format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', policy.polname, ${quoteLiteral(partition)}, policy.permissive, policy.command, policy.roles)
       || COALESCE(' USING (' || policy.visible || ')', '') || COALESCE(' WITH CHECK (' || policy.checked || ')', '');
@@ -74,7 +74,7 @@ END`);
 }
 
 /** The name LIKE gave the index is the server's choice: it is looked up once the index is attached. */
-export function replicaIndexSql(table: PartitionedTable, partition: string): string {
+export function replicaIndexSql(table: ManagedTable, partition: string): string {
   return doBlock(`
 BEGIN
   EXECUTE (
@@ -83,7 +83,7 @@ BEGIN
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = parent.indexrelid
     JOIN pg_catalog.pg_index AS child ON child.indexrelid = i.inhrelid
     JOIN pg_catalog.pg_class AS c ON c.oid = child.indexrelid
-    WHERE parent.indrelid = ${table.oid} AND parent.indisreplident
+    WHERE parent.indrelid = pg_catalog.to_regclass(${quoteLiteral(nameOf(table))}) AND parent.indisreplident
       AND child.indrelid = pg_catalog.to_regclass(${quoteLiteral(partition)}));
 END`);
 }
@@ -110,7 +110,7 @@ export function carriedOver(partition: string, template: Template): string[] {
 }
 
 /** Comes after rows have been moved in: where it is forced upon the owner, it could turn them away. */
-export function rowSecurity(table: PartitionedTable, name: string, template: Template): string[] {
+export function rowSecurity(table: ManagedTable, name: string, template: Template): string[] {
   const partition = qualified(table.schema, name);
   return [
     ...(template.rowSecurity ? [`ALTER TABLE ${partition} ENABLE ROW LEVEL SECURITY`] : []),

@@ -1,0 +1,112 @@
+import { isoText, keyText, parseKeyText } from '../../partition/key-type.ts';
+import type { PartitionedTable } from '../../partition/model.ts';
+import { planCreate } from '../../partition/plan-create.ts';
+import type { Point } from '../../partition/range.ts';
+import { scheduleOf } from '../../partition/schedule.ts';
+import type { StatementContext } from '../../postgres/statements/common.ts';
+import { createStep } from '../../postgres/statements/create.ts';
+import type { Step } from '../../postgres/step.ts';
+import { boundaryOf } from '../boundary.ts';
+import { indexPlans } from '../indexes.ts';
+import { type ConversionMarker, parseConversion } from '../marker.ts';
+import type { Situation } from '../model.ts';
+import { BOUNDARY, parentName } from '../names.ts';
+import { parentStep } from '../parent.ts';
+import { switchStep } from '../switch/switch.ts';
+import { discardStep } from './discard.ts';
+import { boundarySteps, helperIndexStep, notNullSteps } from './steps.ts';
+
+/** Work begun so long ago, or after a table that has changed since, is begun anew; it holds no rows. */
+function usable(marker: ConversionMarker | null, situation: Situation): marker is ConversionMarker {
+  const { table, config, now } = situation;
+  if (marker === null || marker.tableOid !== table.oid || marker.fingerprint !== table.fingerprint)
+    return false;
+  const point = parseKeyText(table.keyType, marker.boundary);
+  const tomorrow = scheduleOf(config, table.keyType, now).pointOf(now.add({ hours: 24 }));
+  return point !== undefined && point > tomorrow && (table.keys.newest === null || table.keys.newest < point);
+}
+
+const newMarker = ({ table, config, now }: Situation, context: StatementContext): ConversionMarker => {
+  const schedule = scheduleOf(config, table.keyType, now);
+  return {
+    tableOid: table.oid,
+    strategy: 'attach',
+    boundary: keyText(table.keyType, boundaryOf(schedule, table.keys, config.premake).point),
+    fingerprint: table.fingerprint,
+    startedAt: context.startedAt,
+    by: context.role,
+    runId: context.runId,
+  };
+};
+
+/** The partitioned table to be, as it will be: for a plan that is made before it is there. */
+const parentToBe = ({ table }: Situation): PartitionedTable => ({
+  ...table,
+  name: parentName(table.name),
+  partitions: [],
+  unreadable: [],
+  defaultPartition: null,
+  detached: [],
+  takenNames: new Map(),
+});
+
+/** The look-ahead from the boundary on, made with what the old table has of its own; called by the final name. */
+function partitionSteps(situation: Situation, boundary: Point, context: StatementContext): Step[] {
+  const { table, config, now } = situation;
+  const parent = situation.parent ?? parentToBe(situation);
+  const own = new Set(parent.partitions.map(({ name }) => name));
+  const takenNames = new Map(
+    [...table.taken].map((name) => [name, own.has(name) ? ('own partition' as const) : ('other' as const)]),
+  );
+  const schedule = scheduleOf(config, table.keyType, now);
+  const plan = planCreate(
+    {
+      ...parent,
+      name: table.name,
+      takenNames,
+    },
+    config,
+    { now, from: schedule.latest(boundary) },
+  );
+  const template = table.template;
+  return plan.steps
+    .filter(({ range }) => range.from >= boundary)
+    .map((step) => createStep({ ...parent, template }, step, 0, context));
+}
+
+export interface AttachPlan {
+  readonly units: readonly (readonly Step[])[];
+  readonly marker: ConversionMarker;
+  readonly boundary: Point;
+}
+
+/**
+ * What is left to do until the table is the first partition of a partitioned one, in order; every step sees from the
+ * catalog whether it has been done.
+ */
+export function planAttach(situation: Situation, context: StatementContext): AttachPlan {
+  const { table, parent, config } = situation;
+  const found = parseConversion(parent?.template.comment ?? null);
+  const marker = usable(found, situation) ? found : newMarker(situation, context);
+  const going = marker === found;
+  const boundary = parseKeyText(table.keyType, marker.boundary) ?? 0n;
+  const text = isoText(table.keyType, config.timeZone, boundary) ?? marker.boundary;
+  const discard = going ? null : discardStep(situation, context);
+  const current = going ? situation : { ...situation, parent: null };
+  const withoutCheck = going
+    ? table
+    : { ...table, constraints: table.constraints.filter(({ name }) => name !== BOUNDARY) };
+  const valid = new Set(table.indexes.filter((index) => index.valid).map(({ name }) => name));
+  const units: Step[] = [
+    ...(discard === null ? [] : [discard]),
+    ...(going && parent !== null ? [] : [parentStep(withoutCheck, marker, context)]),
+    ...partitionSteps(current, boundary, context),
+    ...indexPlans(table).flatMap((plan) =>
+      plan.helper === null || valid.has(plan.helper) ? [] : [helperIndexStep(table, plan, plan.helper)],
+    ),
+    ...notNullSteps(table, context),
+    ...boundarySteps(withoutCheck, boundary, text, context),
+    switchStep(withoutCheck, boundary, marker, context),
+  ];
+  return { units: units.map((step) => [step]), marker, boundary };
+}

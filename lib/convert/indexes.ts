@@ -1,0 +1,60 @@
+import { quoteIdentifier } from '../partition/identifiers.ts';
+import type { Index, LegacyTable } from './model.ts';
+import { helperIndexName, isHelperIndex, parentName } from './names.ts';
+
+/** What becomes of an index: a unique one must contain the partition key, or the server cannot keep it unique. */
+export interface IndexPlan {
+  readonly index: Index;
+  readonly change: 'none' | 'key added' | 'no longer unique';
+  /** Its name on the partitioned table before the switch, where it has to wait for its own. */
+  readonly interim: string;
+  /** An index that the old table needs besides, to have one like that of the partitioned table; null: it has one. */
+  readonly helper: string | null;
+}
+
+const hasKey = (index: Index, keyColumn: string): boolean => index.columns.includes(keyColumn);
+
+/** The indexes a partitioned table gets: those of the old table that are valid. */
+export function indexPlans(table: LegacyTable): IndexPlan[] {
+  return table.indexes
+    .filter(({ valid, name }) => valid && !isHelperIndex(name))
+    .map((index) => {
+      const change =
+        !index.unique || hasKey(index, table.keyColumn)
+          ? 'none'
+          : index.constraint === 'primary key'
+            ? 'key added'
+            : 'no longer unique';
+      return {
+        index,
+        change,
+        interim: parentName(index.name),
+        helper: change === 'none' ? null : helperIndexName(index.name),
+      };
+    });
+}
+
+/** The columns of a primary key that has been given the partition key. */
+const keyColumns = (plan: IndexPlan, keyColumn: string): string => {
+  const columns = plan.index.columns.flatMap((column) => (column === null ? [] : [column]));
+  return [...columns, ...(plan.change === 'key added' ? [keyColumn] : [])].map(quoteIdentifier).join(', ');
+};
+
+const including = ({ included }: Index, without: string): string => {
+  const others = included.filter((column) => column !== without);
+  return others.length === 0 ? '' : ` INCLUDE (${others.map(quoteIdentifier).join(', ')})`;
+};
+
+/** `PRIMARY KEY (..)` or `UNIQUE (..)`, as a constraint of the partitioned table. */
+export const constraintSql = (plan: IndexPlan, keyColumn: string): string =>
+  `${plan.index.constraint === 'primary key' ? 'PRIMARY KEY' : 'UNIQUE'} (${keyColumns(plan, keyColumn)})${including(plan.index, keyColumn)}${plan.index.deferral}`;
+
+/** Whether the partitioned table has it as a constraint, and not as a mere index. */
+export const isConstraint = (plan: IndexPlan): boolean =>
+  plan.index.constraint !== null && plan.change !== 'no longer unique';
+
+/** `USING btree (..) ..`: what follows the name of the table. */
+export const definitionOf = (plan: IndexPlan, keyColumn: string): string =>
+  plan.change === 'key added'
+    ? `USING btree (${keyColumns(plan, keyColumn)})${including(plan.index, keyColumn)}`
+    : plan.index.definition;

@@ -1,0 +1,231 @@
+import type pg from 'pg';
+import { quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
+import type { KeyType } from '../../partition/key-type.ts';
+import { keyText, parseKeyText } from '../../partition/key-type.ts';
+import type { TableConfig } from '../../partition/table-config.ts';
+import { foreignKeyOf, KEY_TYPE_NAMES, templateOf } from '../../postgres/inspect/managed.ts';
+import * as catalog from '../../postgres/inspect/queries.ts';
+import type { ColumnRow, ForeignKeyRow, GrantRow, ParentRow } from '../../postgres/inspect/rows.ts';
+import { nameOf } from '../../postgres/statements/common.ts';
+import type {
+  Column,
+  Constraint,
+  Dependent,
+  ExtendedStatistics,
+  Index,
+  Keys,
+  LegacyTable,
+  Publication,
+  Sequence,
+  Trigger,
+} from '../model.ts';
+import { type FunctionRow, functionDependent, type ViewRow, viewDependent } from './dependents.ts';
+import * as queries from './queries.ts';
+
+interface RelationRow {
+  readonly kind: string;
+  readonly persistence: string;
+  readonly options: readonly string[] | null;
+  readonly toast_options: readonly string[] | null;
+  readonly access_method: string | null;
+  readonly relatives: readonly string[];
+  readonly heap_bytes: number;
+  readonly bytes: number;
+  readonly rows: number | null;
+}
+
+/** Why the table cannot be looked at as one to convert. */
+export type Unfit =
+  | { readonly reason: 'missing' }
+  | { readonly reason: 'no key column' }
+  | { readonly reason: 'key type'; readonly type: string };
+
+const KINDS: Readonly<Record<string, LegacyTable['kind']>> = { r: 'table', p: 'partitioned table' };
+const PERSISTENCES: Readonly<Record<string, LegacyTable['persistence']>> = {
+  p: 'permanent',
+  u: 'unlogged',
+  t: 'temporary',
+};
+
+/**
+ * The oldest and newest key. With an index that begins with the key this takes no time; without, the table is read
+ * once, which may take as long as that takes.
+ */
+async function readKeys(
+  client: pg.Client,
+  table: Pick<LegacyTable, 'schema' | 'name' | 'keyColumn' | 'keyType'> & { readonly nullable: boolean },
+): Promise<Keys> {
+  const key = quoteIdentifier(table.keyColumn);
+  const end = async (order: 'ASC' | 'DESC') => {
+    const { rows } = await client.query<{ key: string }>(
+      `SELECT ${key}::text AS key FROM ${nameOf(table)} WHERE ${key} IS NOT NULL ORDER BY ${key} ${order} LIMIT 1`,
+    );
+    const text = rows[0]?.key;
+    return text === undefined ? null : (parseKeyText(table.keyType, text) ?? null);
+  };
+  const nulls = table.nullable
+    ? (await client.query(`SELECT FROM ${nameOf(table)} WHERE ${key} IS NULL LIMIT 1`)).rows.length > 0
+    : false;
+  return { oldest: await end('ASC'), newest: await end('DESC'), nulls };
+}
+
+/** Rows from the point on. */
+export async function countFrom(client: pg.Client, table: LegacyTable, point: bigint): Promise<number> {
+  const { rows } = await client.query<{ count: number }>(
+    `SELECT count(*)::float8 AS count FROM ${nameOf(table)} WHERE ${quoteIdentifier(table.keyColumn)} >= ${quoteLiteral(keyText(table.keyType, point))}`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/**
+ * Everything a conversion needs to know of one table, in one snapshot; null for the keys of what is no plain table.
+ * Waits behind ACCESS EXCLUSIVE locks, for as long as the session lets it.
+ */
+export async function inspectLegacy(
+  client: pg.Client,
+  config: TableConfig,
+  serverVersion: number,
+): Promise<LegacyTable | Unfit> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  try {
+    await client.query("SET LOCAL statement_timeout = '0'");
+    const found = await readLegacy(client, config, serverVersion);
+    await client.query('COMMIT');
+    return found;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+async function readLegacy(
+  client: pg.Client,
+  config: TableConfig,
+  serverVersion: number,
+): Promise<LegacyTable | Unfit> {
+  const read = async <Row extends pg.QueryResultRow>(sql: string, ...parameters: readonly unknown[]) =>
+    (await client.query<Row>(sql, [...parameters])).rows;
+  const { schema, table: name, partitionKey } = config;
+  const [parent] = await read<ParentRow>(catalog.PARENTS, [schema], [name]);
+  if (parent === undefined || parent.oid === null || parent.owner === null) return { reason: 'missing' };
+  const { oid, owner } = parent;
+  const [relation] = await read<RelationRow>(queries.RELATION, oid);
+  if (relation === undefined) return { reason: 'missing' };
+  const columns = await read<{
+    readonly name: string;
+    readonly type: string;
+    readonly bare_type: string;
+    readonly not_null: boolean;
+    readonly identity: Column['identity'];
+    readonly generated: boolean;
+  }>(queries.COLUMNS, oid);
+  const key = columns.find((column) => column.name === partitionKey);
+  if (key === undefined) return { reason: 'no key column' };
+  const keyType: KeyType | undefined = KEY_TYPE_NAMES[key.bare_type];
+  if (keyType === undefined) return { reason: 'key type', type: key.type };
+  if (parent.may_manage === true && parent.is_owner !== true)
+    await client.query(`SET LOCAL ROLE ${quoteIdentifier(owner)}`);
+  const kind = KINDS[relation.kind] ?? 'other';
+  const keys: Keys =
+    parent.may_manage === true && kind === 'table'
+      ? await readKeys(client, { schema, name, keyColumn: partitionKey, keyType, nullable: !key.not_null })
+      : { oldest: null, newest: null, nulls: false };
+  await client.query('RESET ROLE');
+  const [digest] = await read<{ fingerprint: string }>(
+    `SELECT ${queries.fingerprintSql(oid, partitionKey)} AS fingerprint`,
+  );
+  const views = await read<ViewRow>(queries.VIEWS, oid);
+  const functions = await read<FunctionRow>(queries.FUNCTIONS, oid);
+  const others = await read<{ readonly name: string }>(queries.OTHERS, oid);
+  const dependents: Dependent[] = [
+    ...views.map(viewDependent),
+    ...functions.map(functionDependent),
+    ...others.map(
+      (other): Dependent => ({
+        oid: null,
+        kind: 'other',
+        name: other.name,
+        owner: '',
+        mayReplace: false,
+        statement: null,
+      }),
+    ),
+  ];
+  return {
+    oid,
+    schema,
+    name,
+    kind,
+    persistence: PERSISTENCES[relation.persistence] ?? 'permanent',
+    relatives: relation.relatives,
+    keyColumn: partitionKey,
+    keyType,
+    keyGenerated: key.generated,
+    owner,
+    mayManage: parent.may_manage === true,
+    mayCreate: parent.may_create === true,
+    isOwner: parent.is_owner === true,
+    foreignKeys: (await read<ForeignKeyRow>(catalog.FOREIGN_KEYS, [oid])).map(foreignKeyOf),
+    template: templateOf(
+      parent,
+      relation,
+      await read<GrantRow>(catalog.GRANTS, [oid]),
+      await read<ColumnRow>(catalog.COLUMNS, [oid]),
+    ),
+    columns: columns.map(({ name: column, type, not_null, identity, generated }) => ({
+      name: column,
+      type,
+      notNull: not_null,
+      identity,
+      generated,
+    })),
+    indexes: (
+      await read<Omit<Index, 'replicaIdentity'> & { readonly replica_identity: boolean }>(
+        queries.INDEXES,
+        oid,
+      )
+    ).map(({ replica_identity, ...index }) => ({ ...index, replicaIdentity: replica_identity })),
+    constraints: await read<Constraint>(queries.CONSTRAINTS, oid),
+    triggers: (
+      await read<
+        Omit<Trigger, 'forEachRow' | 'transitionTables'> & {
+          readonly for_each_row: boolean;
+          readonly transition_tables: boolean;
+        }
+      >(queries.TRIGGERS, oid)
+    ).map(({ for_each_row, transition_tables, ...trigger }) => ({
+      ...trigger,
+      forEachRow: for_each_row,
+      transitionTables: transition_tables,
+    })),
+    statistics: await read<ExtendedStatistics>(queries.STATISTICS, oid),
+    sequences: await read<Sequence>(queries.SEQUENCES, oid),
+    dependents,
+    publications: (
+      await read<{
+        readonly name: string;
+        readonly details: string;
+        readonly may_change: boolean;
+        readonly via_root: boolean;
+      }>(queries.publications(serverVersion), oid)
+    ).map(
+      (row): Publication => ({
+        name: row.name,
+        details: row.details,
+        mayChange: row.may_change,
+        viaRoot: row.via_root,
+      }),
+    ),
+    referencedBy: (await read<{ readonly name: string }>(queries.REFERENCED_BY, oid)).map((row) => row.name),
+    policyComments: await read<{ readonly name: string; readonly comment: string }>(
+      queries.POLICY_COMMENTS,
+      oid,
+    ),
+    heapBytes: relation.heap_bytes,
+    bytes: relation.bytes,
+    rows: relation.rows,
+    keys,
+    fingerprint: digest?.fingerprint ?? '',
+    taken: new Set((await read<{ readonly name: string }>(queries.TAKEN, oid)).map((row) => row.name)),
+  };
+}

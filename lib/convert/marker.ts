@@ -1,0 +1,36 @@
+import * as v from 'valibot';
+
+/**
+ * Where a conversion stands, as the comment of the partitioned table to be: of which table, by what strategy, and from
+ * where on new partitions take over. What else is done is seen in the catalog.
+ */
+const markerSchema = v.strictObject({
+  tableOid: v.pipe(v.number(), v.integer()),
+  strategy: v.picklist(['attach']),
+  /** The first key of the new partitions, as text of its type in UTC. */
+  boundary: v.string(),
+  /** What the partitioned table was made after. */
+  fingerprint: v.string(),
+  startedAt: v.string(),
+  by: v.string(),
+  runId: v.string(),
+});
+
+export type ConversionMarker = v.InferOutput<typeof markerSchema>;
+
+const KEY = 'partition-keeper-conversion';
+
+export const conversionText = (marker: ConversionMarker): string => JSON.stringify({ [KEY]: marker });
+
+const envelopeSchema = v.strictObject({ [KEY]: markerSchema });
+
+/** The marker in a comment; null when the comment is anything else. */
+export function parseConversion(comment: string | null): ConversionMarker | null {
+  if (comment === null || !comment.startsWith(`{"${KEY}":`)) return null;
+  try {
+    const parsed = v.safeParse(envelopeSchema, JSON.parse(comment));
+    return parsed.success ? parsed.output[KEY] : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,143 @@
+import type { Temporal } from 'temporal-polyfill';
+import type { ManagedTable, PartitionedTable, Relation } from '../partition/model.ts';
+import type { Point } from '../partition/range.ts';
+import type { TableConfig } from '../partition/table-config.ts';
+
+/** What an inspection found of a table that is to be converted; preflight and plans know it only through this. */
+
+export interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly notNull: boolean;
+  /** Null: no identity column. */
+  readonly identity: 'ALWAYS' | 'BY DEFAULT' | null;
+  readonly generated: boolean;
+}
+
+/** A sequence that belongs to a column: that of an identity, or one of a serial. */
+export interface Sequence extends Relation {
+  readonly column: string;
+  readonly identity: boolean;
+  /** START, INCREMENT, MINVALUE .. as CREATE SEQUENCE takes them. */
+  readonly options: string;
+  readonly cache: string;
+  readonly grants: readonly {
+    readonly grantee: string | null;
+    readonly privilege: string;
+    readonly grantable: boolean;
+  }[];
+}
+
+export interface Index extends Relation {
+  /** What follows `INDEX name ON table` in its definition, without the predicate of uniqueness. */
+  readonly definition: string;
+  readonly unique: boolean;
+  readonly valid: boolean;
+  /** The kind of constraint it stands behind; null: none. */
+  readonly constraint: 'primary key' | 'unique' | null;
+  /** How that constraint is deferred, as it is written; empty: not at all. */
+  readonly deferral: string;
+  /** Its key columns in order; null in the place of an expression. */
+  readonly columns: readonly (string | null)[];
+  readonly included: readonly string[];
+  readonly replicaIdentity: boolean;
+  readonly comment: string | null;
+}
+
+export interface Constraint {
+  readonly name: string;
+  readonly kind: 'check' | 'foreign key' | 'exclusion' | 'not null';
+  /** As `pg_get_constraintdef` prints it. */
+  readonly definition: string;
+  readonly validated: boolean;
+  readonly inherited: boolean;
+  /** For a foreign key, the table it refers to. */
+  readonly references: string | null;
+  readonly comment: string | null;
+}
+
+export interface Trigger {
+  readonly name: string;
+  /** Its definition before ` ON table ` and after it. */
+  readonly before: string;
+  readonly after: string;
+  /** As `ALTER TABLE .. ENABLE` takes it; null: enabled as usual. */
+  readonly mode: 'DISABLE' | 'ENABLE ALWAYS' | 'ENABLE REPLICA' | null;
+  readonly forEachRow: boolean;
+  readonly transitionTables: boolean;
+  readonly comment: string | null;
+}
+
+export interface ExtendedStatistics {
+  readonly schema: string;
+  readonly name: string;
+  readonly kinds: readonly string[];
+  readonly columns: string;
+  readonly target: number | null;
+  readonly comment: string | null;
+}
+
+/** Something outside the table that reads it by its oid. */
+export interface Dependent {
+  /** Of a view, which is locked while it is made anew. */
+  readonly oid: number | null;
+  readonly kind: 'view' | 'function' | 'other';
+  /** As people would call it. */
+  readonly name: string;
+  readonly owner: string;
+  /** Whether the executing role may act as its owner, and that owner may still create in its schema. */
+  readonly mayReplace: boolean;
+  /** The statement that makes it anew, of the table that then has the name. Null where there is none. */
+  readonly statement: string | null;
+}
+
+export interface Publication {
+  readonly name: string;
+  /** ` (columns) WHERE (condition)`, as ALTER PUBLICATION takes it. */
+  readonly details: string;
+  readonly mayChange: boolean;
+  readonly viaRoot: boolean;
+}
+
+/** The oldest and newest key there is, and whether some are missing. */
+export interface Keys {
+  readonly oldest: Point | null;
+  readonly newest: Point | null;
+  readonly nulls: boolean;
+}
+
+export interface LegacyTable extends ManagedTable {
+  readonly kind: 'table' | 'partitioned table' | 'other';
+  readonly persistence: 'permanent' | 'unlogged' | 'temporary';
+  /** Inheritance, either way, and CREATE TABLE OF. */
+  readonly relatives: readonly string[];
+  readonly columns: readonly Column[];
+  readonly keyGenerated: boolean;
+  readonly indexes: readonly Index[];
+  readonly constraints: readonly Constraint[];
+  readonly triggers: readonly Trigger[];
+  readonly statistics: readonly ExtendedStatistics[];
+  readonly sequences: readonly Sequence[];
+  readonly dependents: readonly Dependent[];
+  readonly publications: readonly Publication[];
+  /** Foreign keys of other tables, or of itself, that refer to it. */
+  readonly referencedBy: readonly string[];
+  readonly policyComments: readonly { readonly name: string; readonly comment: string }[];
+  readonly heapBytes: number;
+  readonly bytes: number;
+  /** The server's estimate; null before the first ANALYZE. */
+  readonly rows: number | null;
+  readonly keys: Keys;
+  /** A digest of everything a converted table takes from it: equal as long as nobody changes it. */
+  readonly fingerprint: string;
+  /** Names of relations in its schema. */
+  readonly taken: ReadonlySet<string>;
+}
+
+/** What a plan is made of: the table as it is, and the partitioned one to be, as far as it is there. */
+export interface Situation {
+  readonly table: LegacyTable;
+  readonly parent: PartitionedTable | null;
+  readonly config: TableConfig;
+  readonly now: Temporal.Instant;
+}

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto';
+import { byteLength, MAX_NAME_BYTES } from '../partition/names.ts';
+
+/**
+ * The name with the suffix. Where that would be longer than PostgreSQL allows, the name is cut, never within a
+ * character, and told apart from others that begin like it.
+ */
+function suffixed(name: string, suffix: string): string {
+  if (byteLength(name + suffix) <= MAX_NAME_BYTES) return name + suffix;
+  const end = `_${createHash('md5').update(name).digest('hex').slice(0, 6)}${suffix}`;
+  let stem = [...name];
+  while (byteLength(stem.join('') + end) > MAX_NAME_BYTES) stem = stem.slice(0, -1);
+  return stem.join('') + end;
+}
+
+/** The check constraint by which the server knows, without looking, that all rows are below the boundary. */
+export const BOUNDARY = 'partition_keeper_boundary';
+/** The same for the partition key not being null. */
+export const NOT_NULL = 'partition_keeper_not_null';
+
+/** The partitioned table to be, until it gets the name of the old one; and its indexes, until they do. */
+export const parentName = (name: string): string => suffixed(name, '_partitioned');
+
+/** The old table afterwards, and what of it has to make room for its like on the partitioned table. */
+export const legacyName = (name: string): string => suffixed(name, '_legacy');
+
+const HELPER = '_partition_keeper';
+/** An index that the old table gets before it becomes a partition. */
+export const helperIndexName = (name: string): string => suffixed(name, HELPER);
+export const isHelperIndex = (name: string): boolean => name.endsWith(HELPER);

@@ -1,0 +1,248 @@
+import type { Finding, ReportError } from '../contract.ts';
+import { displayIdentifier, displayName, quoteIdentifier } from '../partition/identifiers.ts';
+import { isoText } from '../partition/key-type.ts';
+import { isBounded } from '../partition/range.ts';
+import type { TableConfig } from '../partition/table-config.ts';
+import { nameOf } from '../postgres/statements/common.ts';
+import type { Boundary } from './boundary.ts';
+import { type IndexPlan, indexPlans } from './indexes.ts';
+import type { Dependent, LegacyTable } from './model.ts';
+import { isHelperIndex, legacyName, parentName } from './names.ts';
+
+/** What stands in the way of a conversion, what it changes for the application, and what else is worth knowing. */
+export interface Preflight {
+  readonly findings: readonly Finding[];
+  /** Null: nothing is in the way. */
+  readonly refusal: ReportError | null;
+}
+
+interface Obstacle {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** What cannot be carried over, so that converting would lose it in silence. */
+function obstacles(table: LegacyTable, boundary: Boundary, config: TableConfig, ours: boolean): Obstacle[] {
+  const name = displayName(table.schema, table.name);
+  const sql = nameOf(table);
+  const found: Obstacle[] = [];
+  const add = (code: string, message: string, remedy: string) => found.push({ code, message, remedy });
+
+  if (table.persistence !== 'permanent')
+    add(
+      'unlogged',
+      `${name} is ${table.persistence}; a partitioned table cannot be.`,
+      `ALTER TABLE ${sql} SET LOGGED;`,
+    );
+  if (table.relatives.length > 0)
+    add(
+      'inheritance',
+      `${name} takes part in inheritance, or is of a type: ${table.relatives.join(', ')}.`,
+      `Take it out first: ALTER TABLE ... NO INHERIT ${sql}; or ALTER TABLE ${sql} NOT OF;`,
+    );
+  if (table.keyGenerated)
+    add(
+      'key-generated',
+      `${table.keyColumn} is a generated column, which no table can be partitioned by.`,
+      'Choose another column as partitionKey.',
+    );
+  if (table.keys.nulls)
+    add(
+      'key-null',
+      `Rows of ${name} have no ${table.keyColumn}: only a default partition could hold them.`,
+      `Give them one: UPDATE ${sql} SET ${quoteIdentifier(table.keyColumn)} = ... WHERE ${quoteIdentifier(table.keyColumn)} IS NULL;`,
+    );
+  if (table.keys.newest !== null && table.keys.newest >= boundary.limit) {
+    const limit = isoText(table.keyType, config.timeZone, boundary.limit);
+    const newest = isBounded(table.keys.newest)
+      ? isoText(table.keyType, config.timeZone, table.keys.newest)
+      : 'infinity';
+    add(
+      'keys-ahead',
+      `Rows of ${name} are dated further ahead than the partitions kept ready: the newest is of ${newest}.`,
+      `Correct or remove them: SELECT * FROM ${sql} WHERE ${quoteIdentifier(table.keyColumn)} >= '${limit}'; or raise premake if they are meant so.`,
+    );
+  }
+  for (const reference of table.referencedBy)
+    add(
+      'referenced',
+      `${reference} refers to ${name}: a foreign key cannot refer to a partitioned table without its partition key.`,
+      'Drop that foreign key, or give the other table the partition key as a column and refer to both once this one is converted.',
+    );
+  for (const { kind, name: constraint, validated, inherited } of table.constraints) {
+    const own = displayIdentifier(constraint);
+    if (kind === 'exclusion')
+      add(
+        'exclusion',
+        `The exclusion constraint ${own} cannot be had across partitions.`,
+        `ALTER TABLE ${sql} DROP CONSTRAINT ${quoteIdentifier(constraint)};`,
+      );
+    if (kind === 'foreign key' && !validated)
+      add(
+        'not-valid',
+        `The foreign key ${own} is not validated, which those of partitioned tables must be.`,
+        `ALTER TABLE ${sql} VALIDATE CONSTRAINT ${quoteIdentifier(constraint)};`,
+      );
+    if (kind === 'check' && !inherited)
+      add(
+        'no-inherit',
+        `The check ${own} is NO INHERIT, which those of partitioned tables cannot be.`,
+        `Add it anew without NO INHERIT, NOT VALID first, then VALIDATE CONSTRAINT ${quoteIdentifier(constraint)}.`,
+      );
+    if (kind === 'not null' && !validated)
+      add(
+        'not-valid',
+        `The NOT NULL constraint ${own} is not validated.`,
+        `ALTER TABLE ${sql} VALIDATE CONSTRAINT ${quoteIdentifier(constraint)};`,
+      );
+  }
+  for (const trigger of table.triggers)
+    if (trigger.forEachRow && trigger.transitionTables)
+      add(
+        'trigger',
+        `The trigger ${displayIdentifier(trigger.name)} is FOR EACH ROW with transition tables, which partitioned tables cannot have.`,
+        'Write it FOR EACH STATEMENT.',
+      );
+  for (const dependent of table.dependents) found.push(...dependentObstacle(name, dependent));
+  for (const publication of table.publications)
+    if (!publication.mayChange)
+      add(
+        'publication',
+        `The publication ${displayIdentifier(publication.name)} names ${name}, and its owner's rights are wanting to have it name the partitioned table instead.`,
+        `GRANT the role that owns publication ${quoteIdentifier(publication.name)} to the executing role.`,
+      );
+  const taken = [...(ours ? [] : [parentName(table.name)]), legacyName(table.name)].filter((one) =>
+    table.taken.has(one),
+  );
+  for (const one of taken)
+    add(
+      'name-taken',
+      `The name ${displayName(table.schema, one)}, which the conversion needs, is taken.`,
+      'Rename that relation.',
+    );
+  return found;
+}
+
+function dependentObstacle(
+  table: string,
+  { kind, name, owner, mayReplace, statement }: Dependent,
+): Obstacle[] {
+  if (statement === null)
+    return [
+      {
+        code: 'dependent',
+        message: `${name} depends on ${table} itself and cannot be made to follow the partitioned table.`,
+        remedy: 'Drop it and make it anew after the conversion.',
+      },
+    ];
+  if (mayReplace) return [];
+  return [
+    {
+      code: 'dependent',
+      message: `The ${kind} ${name} has to be made anew by its owner ${owner}, which the executing role may not act as, or who may not create in its schema.`,
+      remedy: `GRANT ${quoteIdentifier(owner)} to the executing role, and CREATE on the schema to ${quoteIdentifier(owner)}.`,
+    },
+  ];
+}
+
+function changeOf(table: LegacyTable, { index, change }: IndexPlan): Finding[] {
+  const columns = index.columns.map((column) => column ?? 'an expression').join(', ');
+  const facts = { index: index.name, columns, constraint: index.constraint };
+  if (change === 'key added')
+    return [
+      {
+        finding: 'changes',
+        severity: 'warning',
+        message: `The primary key ${displayIdentifier(index.name)} becomes (${columns}, ${table.keyColumn}): it no longer refuses two rows with the same ${columns} and different ${table.keyColumn}, ON CONFLICT (${columns}) fails, and no foreign key can refer to ${columns} alone.`,
+        remedy: `Write ON CONFLICT (${columns}, ${table.keyColumn}), or ON CONFLICT DO NOTHING, in the application first.`,
+        facts,
+      },
+    ];
+  if (change === 'no longer unique')
+    return [
+      {
+        finding: 'changes',
+        severity: 'warning',
+        message: `${displayIdentifier(index.name)} on (${columns}) stays as an index, but is no longer unique: across partitions the server keeps unique only what contains ${table.keyColumn}.`,
+        remedy:
+          'If the application relies on it, keep such values in a table of their own; otherwise go on with --approve.',
+        facts,
+      },
+    ];
+  return [];
+}
+
+function notes(table: LegacyTable): Finding[] {
+  const note = (message: string, remedy: string, facts: Finding['facts']): Finding => ({
+    finding: 'conversion',
+    severity: 'info',
+    message,
+    remedy,
+    facts,
+  });
+  return [
+    ...table.publications
+      .filter(({ viaRoot }) => !viaRoot)
+      .map(({ name }) =>
+        note(
+          `Publication ${displayIdentifier(name)} sends changes under the names of partitions, which its subscribers must have, too.`,
+          `ALTER PUBLICATION ${quoteIdentifier(name)} SET (publish_via_partition_root = true); sends them under the name of the table.`,
+          { publication: name },
+        ),
+      ),
+    ...table.indexes
+      .filter(({ valid, name }) => !valid && !isHelperIndex(name))
+      .map(({ name }) =>
+        note(
+          `Index ${displayIdentifier(name)} is invalid and is not carried over.`,
+          `REINDEX INDEX CONCURRENTLY ${quoteIdentifier(table.schema)}.${quoteIdentifier(name)};`,
+          { index: name },
+        ),
+      ),
+  ];
+}
+
+/** Judges the table before anything is done to it. */
+export function preflight(
+  table: LegacyTable,
+  config: TableConfig,
+  boundary: Boundary,
+  options: { readonly approve: boolean; readonly ours: boolean },
+): Preflight {
+  const found = obstacles(table, boundary, config, options.ours);
+  const plans = indexPlans(table);
+  const weaker = plans.filter(({ change }) => change === 'no longer unique');
+  const findings: Finding[] = [
+    ...found.map(
+      ({ code, message, remedy }): Finding => ({
+        finding: 'not-convertible',
+        severity: 'critical',
+        message,
+        remedy,
+        facts: { code },
+      }),
+    ),
+    ...plans.flatMap((plan) => changeOf(table, plan)),
+    ...notes(table),
+  ];
+  const [first] = found;
+  if (first !== undefined) {
+    const others = found.length === 1 ? '' : ` And ${found.length - 1} more, see the findings.`;
+    return {
+      findings,
+      refusal: { code: 'not-convertible', message: `${first.message}${others}`, hint: first.remedy },
+    };
+  }
+  if (weaker.length > 0 && !options.approve) {
+    return {
+      findings,
+      refusal: {
+        code: 'uniqueness-lost',
+        message: `${weaker.map(({ index }) => displayIdentifier(index.name)).join(', ')} of ${displayName(table.schema, table.name)} would no longer be unique.`,
+        hint: 'If the application can do without, repeat the command with --approve.',
+      },
+    };
+  }
+  return { findings, refusal: null };
+}

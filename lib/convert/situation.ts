@@ -1,0 +1,49 @@
+import type pg from 'pg';
+import type { Temporal } from 'temporal-polyfill';
+import { usageError } from '../errors.ts';
+import { displayIdentifier, displayName } from '../partition/identifiers.ts';
+import type { TableConfig } from '../partition/table-config.ts';
+import { inspect } from '../postgres/inspect/inspect.ts';
+import { inspectLegacy, type Unfit } from './inspect/inspect.ts';
+import type { Situation } from './model.ts';
+import { parentName } from './names.ts';
+
+const unfit = (config: TableConfig, found: Unfit) => {
+  const name = displayName(config.schema, config.table);
+  switch (found.reason) {
+    case 'missing':
+      return usageError(
+        'table-missing',
+        `There is no table ${name} in this database.`,
+        'Check the database and the spelling (names are case-sensitive here).',
+      );
+    case 'no key column':
+      return usageError(
+        'wrong-key',
+        `${name} has no column ${displayIdentifier(config.partitionKey)}, which the config says it is to be partitioned by.`,
+        'Correct partitionKey in the config.',
+      );
+    case 'key type':
+      return usageError(
+        'wrong-key',
+        `The column ${displayIdentifier(config.partitionKey)} of ${name} is of type ${found.type}; a partition key may be timestamptz, timestamp, date, or uuid with UUIDv7 values.`,
+        'Choose another column as partitionKey, or change the type of this one.',
+      );
+  }
+};
+
+/**
+ * The table as it is, and the partitioned one to be, as far as it is there.
+ * @throws KeeperError when there is no such table, or it has no such key
+ */
+export async function lookAt(
+  client: pg.Client,
+  config: TableConfig,
+  server: { readonly versionNumber: number },
+  now: Temporal.Instant,
+): Promise<Situation> {
+  const table = await inspectLegacy(client, config, server.versionNumber);
+  if ('reason' in table) throw unfit(config, table);
+  const [parent] = await inspect(client, [{ ...config, table: parentName(config.table) }]);
+  return { table, parent: parent !== undefined && 'table' in parent ? parent.table : null, config, now };
+}
