@@ -81,6 +81,8 @@ export interface ExtendedStatistics {
 export interface Dependent {
   /** Of a view, which is locked while it is made anew. */
   readonly oid: number | null;
+  /** The name of a view in a statement; null for anything else. */
+  readonly view: string | null;
   readonly kind: 'view' | 'function' | 'other';
   /** As people would call it. */
   readonly name: string;

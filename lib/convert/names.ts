@@ -27,4 +27,6 @@ export const legacyName = (name: string): string => suffixed(name, '_legacy');
 const HELPER = '_partition_keeper';
 /** An index that the old table gets before it becomes a partition. */
 export const helperIndexName = (name: string): string => suffixed(name, HELPER);
+/** A table that lives no longer than the transaction of the switch. */
+export const helperTableName = (name: string): string => suffixed(name, HELPER);
 export const isHelperIndex = (name: string): boolean => name.endsWith(HELPER);

@@ -42,6 +42,7 @@ export function viewDependent(row: ViewRow): Dependent {
   const replaceable = row.kind === 'v' && row.rule === '_RETURN';
   return {
     oid: row.oid,
+    view: replaceable ? qualified(row.schema, row.name) : null,
     kind: replaceable ? 'view' : 'other',
     name: replaceable ? name : `${row.kind === 'm' ? 'materialized view' : `rule ${row.rule} on`} ${name}`,
     owner: row.owner,
@@ -55,6 +56,7 @@ export function viewDependent(row: ViewRow): Dependent {
 /** Only functions with a body the server has read (BEGIN ATOMIC) follow the old table; others look it up by name. */
 export const functionDependent = (row: FunctionRow): Dependent => ({
   oid: null,
+  view: null,
   kind: 'function',
   name: row.name,
   owner: row.owner,

@@ -143,6 +143,7 @@ async function readLegacy(
     ...others.map(
       (other): Dependent => ({
         oid: null,
+        view: null,
         kind: 'other',
         name: other.name,
         owner: '',

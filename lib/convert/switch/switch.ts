@@ -3,7 +3,6 @@ import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../../par
 import { keyText } from '../../partition/key-type.ts';
 import { MINVALUE, type Point } from '../../partition/range.ts';
 import {
-  awaitReferenced,
   begin,
   ensure,
   lockNeed,
@@ -18,8 +17,8 @@ import type { LockNeed, Step } from '../../postgres/step.ts';
 import { type IndexPlan, indexPlans, isConstraint } from '../indexes.ts';
 import { fingerprintSql } from '../inspect/queries.ts';
 import { type ConversionMarker, conversionText } from '../marker.ts';
-import type { LegacyTable, Sequence } from '../model.ts';
-import { BOUNDARY, legacyName, parentName } from '../names.ts';
+import type { Constraint, Dependent, LegacyTable, Sequence } from '../model.ts';
+import { BOUNDARY, helperTableName, legacyName, parentName } from '../names.ts';
 
 /** The tables as they are called while the switch goes on: before and after the renaming. */
 interface Names {
@@ -76,15 +75,21 @@ function sequenceSql(names: Names, sequence: Sequence): string[] {
   ];
 }
 
+/** Statements about a dependent, run as the role that owns it. */
+const asOwner = (table: LegacyTable, { owner }: Dependent, ...statements: string[]): string[] =>
+  owner === table.owner
+    ? statements
+    : [
+        `SET LOCAL ROLE ${quoteIdentifier(owner)}`,
+        ...statements,
+        `SET LOCAL ROLE ${quoteIdentifier(table.owner)}`,
+      ];
+
 /** Views and functions are made anew by those who own them; publications are changed by the session's own role. */
 function dependentsSql(table: LegacyTable, names: Names): string[] {
   const owner = quoteIdentifier(table.owner);
-  const replaced = table.dependents.flatMap(({ owner: theirs, statement }) =>
-    statement === null
-      ? []
-      : theirs === table.owner
-        ? [statement]
-        : [`SET LOCAL ROLE ${quoteIdentifier(theirs)}`, statement, `SET LOCAL ROLE ${owner}`],
+  const replaced = table.dependents.flatMap((dependent) =>
+    dependent.statement === null ? [] : asOwner(table, dependent, dependent.statement),
   );
   const published = table.publications.flatMap(({ name, details }) => [
     `ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ONLY ${names.legacy}`,
@@ -96,10 +101,53 @@ function dependentsSql(table: LegacyTable, names: Names): string[] {
   ];
 }
 
+/**
+ * Who reads a view locks it before the table, so we do. To give it to whom it belongs changes nothing but takes the
+ * lock, where LOCK TABLE would take one on all the view reads as well.
+ */
+const lockViews = (table: LegacyTable): string[] =>
+  table.dependents.flatMap((dependent) =>
+    dependent.view === null
+      ? []
+      : asOwner(
+          table,
+          dependent,
+          `ALTER VIEW ${dependent.view} OWNER TO ${quoteIdentifier(dependent.owner)}`,
+        ),
+  );
+
 const viewLocks = (table: LegacyTable): LockNeed[] =>
   table.dependents.flatMap(({ oid, name }): LockNeed[] =>
     oid === null ? [] : [{ oid, relation: name, mode: 'AccessExclusiveLock' }],
   );
+
+const locker = (table: LegacyTable): string => qualified(table.schema, helperTableName(table.name));
+
+/** The foreign keys that lead to tables which no privilege lets us lock. */
+const unlockable = (table: LegacyTable): Constraint[] => {
+  const names = new Set(table.foreignKeys.flatMap(({ name, lockable }) => (lockable ? [] : [name])));
+  return table.constraints.filter(({ kind, name }) => kind === 'foreign key' && names.has(name));
+};
+
+/**
+ * Tables that foreign keys refer to are locked before the table, as transactions do that write to both; those would
+ * wait for us otherwise, while we wait for them. To have such a key is privilege enough to make another: one of a
+ * table that lives no longer than the transaction locks what it refers to against writers.
+ */
+function lockReferenced(table: LegacyTable): string[] {
+  const lockable = new Map(
+    table.foreignKeys.flatMap(({ referenced, lockable: may }) => (may ? [[referenced.oid, referenced]] : [])),
+  );
+  const others = unlockable(table);
+  return [
+    ...[...lockable.values()].flatMap((one) => lockTable(one, 'ACCESS EXCLUSIVE')),
+    ...(others.length === 0 ? [] : [`CREATE TABLE ${locker(table)} (LIKE ${nameOf(table)})`]),
+    ...others.map(({ definition }) => `ALTER TABLE ${locker(table)} ADD ${definition}`),
+  ];
+}
+
+const dropLocker = (table: LegacyTable): string[] =>
+  unlockable(table).length === 0 ? [] : [`DROP TABLE ${locker(table)}`];
 
 /**
  * The one moment that others may feel: the old table becomes the first partition and the partitioned table gets its
@@ -119,8 +167,6 @@ export function switchStep(
   };
   const plans = indexPlans(table);
   const range = { from: MINVALUE, to: boundary };
-  const foreignKeys = table.foreignKeys.filter(({ lockable }) => lockable);
-  const referenced = new Map(foreignKeys.map(({ referenced: one }) => [one.oid, one]));
   return {
     kind: 'switch',
     partition: displayName(table.schema, legacyName(table.name)),
@@ -139,7 +185,8 @@ export function switchStep(
     statements: [
       ...begin(table, context),
       UNDER_LOCK_TIMEOUT,
-      ...[...referenced.values()].flatMap((one) => lockTable(one, 'ACCESS EXCLUSIVE')),
+      ...lockReferenced(table),
+      ...lockViews(table),
       ...lockTable({ schema: table.schema, name: table.name }, 'ACCESS EXCLUSIVE'),
       asPlanned(table, marker),
       ...table.triggers.map(({ name }) => `DROP TRIGGER ${quoteIdentifier(name)} ON ${names.table}`),
@@ -159,9 +206,9 @@ export function switchStep(
           `ALTER STATISTICS ${qualified(schema, parentName(name))} RENAME TO ${quoteIdentifier(name)}`,
       ),
       ...table.sequences.flatMap((sequence) => sequenceSql(names, sequence)),
-      ...awaitReferenced(table),
       `ALTER TABLE ${names.table} ATTACH PARTITION ${names.legacy} ${boundsSql(table.keyType, range)}`,
       `ALTER TABLE ${names.legacy} DROP CONSTRAINT ${quoteIdentifier(BOUNDARY)}`,
+      ...dropLocker(table),
       ...dependentsSql(table, names),
       `COMMENT ON TABLE ${names.table} IS ${table.template.comment === null ? 'NULL' : quoteLiteral(table.template.comment)}`,
       'COMMIT',
