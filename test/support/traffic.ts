@@ -2,8 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { createTestDatabase, type TestDatabase, type TestRole } from './database.ts';
+import { type ConnectOptions, createTestDatabase, type TestDatabase, type TestRole } from './database.ts';
 import type { Settings } from './keeper.ts';
+import { copyIn } from './copy-in.ts';
 import { pidOf, waitUntilLong } from './transactions.ts';
 import { waitUntil } from './wait.ts';
 
@@ -97,8 +98,13 @@ export interface TimedStatement {
   readonly milliseconds: number;
 }
 
+/** A statement that is prepared once under its name, or a COPY FROM STDIN with its data. */
+export type Statement =
+  | { readonly name: string; readonly text: string }
+  | { readonly text: string; readonly data: string };
+
 /** Runs one statement of a client; the time it takes is noted. */
-export type Run = (sql: string, params?: readonly unknown[]) => Promise<pg.QueryResult>;
+export type Run = (sql: string | Statement, params?: readonly unknown[]) => Promise<pg.QueryResult>;
 
 /** One round of what a client does again and again. */
 export type Work = (run: Run, round: number) => Promise<void>;
@@ -118,10 +124,14 @@ export interface Traffic {
 /** Pause of a client between two rounds, in milliseconds: short beside any wait that counts, yet sparing small machines. */
 const pause = 4;
 
-/** Starts the clients, and returns when each has done its work a few times. */
+/**
+ * Starts the clients, and returns when each has done its work a few times.
+ * @param roleOf as whom a client connects: the superuser unless given
+ */
 export async function startTraffic(
   database: TestDatabase,
   clients: Readonly<Record<string, Work>>,
+  roleOf: (client: string) => ConnectOptions = () => ({}),
 ): Promise<Traffic> {
   const failures: string[] = [];
   const rounds = new Map<string, number>();
@@ -132,9 +142,10 @@ export async function startTraffic(
     const run: Run = async (sql, params = []) => {
       const began = performance.now();
       try {
-        return await client.query(sql, [...params]);
+        return await execute(client, sql, params);
       } finally {
-        statements.push({ client: name, sql, milliseconds: performance.now() - began });
+        const text = typeof sql === 'string' ? sql : sql.text;
+        statements.push({ client: name, sql: text, milliseconds: performance.now() - began });
       }
     };
     for (let round = 0; !stopping; round++) {
@@ -152,7 +163,7 @@ export async function startTraffic(
   }
 
   const names = Object.keys(clients);
-  const connections = await Promise.all(names.map(() => database.connect()));
+  const connections = await Promise.all(names.map((name) => database.connect(roleOf(name))));
   const running = Object.entries(clients).map(([name, work], index) => {
     const client = connections[index];
     if (client === undefined) throw new Error(`no connection for ${name}`);
@@ -173,6 +184,16 @@ export async function startTraffic(
       await Promise.all(running);
     },
   };
+}
+
+async function execute(
+  client: pg.Client,
+  statement: string | Statement,
+  params: readonly unknown[],
+): Promise<pg.QueryResult> {
+  if (typeof statement === 'string') return await client.query(statement, [...params]);
+  if ('data' in statement) return await copyIn(client, statement.text, statement.data);
+  return await client.query({ ...statement, values: [...params] });
 }
 
 const pick = <Item>(items: readonly Item[], round: number): Item => {
