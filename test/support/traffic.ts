@@ -2,9 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import { copyIn } from './copy-in.ts';
 import { type ConnectOptions, createTestDatabase, type TestDatabase, type TestRole } from './database.ts';
 import type { Settings } from './keeper.ts';
-import { copyIn } from './copy-in.ts';
 import { pidOf, waitUntilLong } from './transactions.ts';
 import { waitUntil } from './wait.ts';
 

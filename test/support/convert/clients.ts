@@ -3,14 +3,7 @@ import { type RowTexts, rowTexts } from './contents.ts';
 import type { Journal } from './journal.ts';
 import { keyAround, type RichTable } from './rich-table.ts';
 
-export type Client =
-  | 'inserter'
-  | 'updater'
-  | 'deleter'
-  | 'transactions'
-  | 'conflicts'
-  | 'copier'
-  | 'reader';
+export type Client = 'inserter' | 'updater' | 'deleter' | 'transactions' | 'conflicts' | 'copier' | 'reader';
 
 interface Returned {
   readonly id: string;
@@ -46,7 +39,12 @@ export function clients(
     if (rows.length !== 1) throw new Error(`${rows.length} rows instead of one`);
     return rows[0] as Returned;
   };
-  const insertOne = (run: Run, client: Client, round: number, user: string | null = null): Promise<Returned> =>
+  const insertOne = (
+    run: Run,
+    client: Client,
+    round: number,
+    user: string | null = null,
+  ): Promise<Returned> =>
     one(run, { name: 'insert', text: insert }, [
       `client ${client}`,
       `${client} ${round}`,
@@ -93,13 +91,20 @@ export function clients(
       await keep('deleter', insertOne(run, 'deleter', round));
       const [oldest = '', ...others] = journals.deleter.ids();
       if (others.length < 3) return;
-      const { id } = await one(run, { name: 'delete', text: `DELETE FROM ${name} WHERE id = $1 RETURNING ${returning}` }, [oldest]);
+      const { id } = await one(
+        run,
+        { name: 'delete', text: `DELETE FROM ${name} WHERE id = $1 RETURNING ${returning}` },
+        [oldest],
+      );
       journals.deleter.note(id, null);
     },
 
     transactions: async (run, round) => {
       await run('BEGIN');
-      const user = await one(run, `INSERT INTO ${inSchema('users')} (name) VALUES ('new') RETURNING id::text AS id`);
+      const user = await one(
+        run,
+        `INSERT INTO ${inSchema('users')} (name) VALUES ('new') RETURNING id::text AS id`,
+      );
       await run(`UPDATE ${inSchema('users')} SET seen_at = clock_timestamp() WHERE id = $1`, [user.id]);
       const event = await insertOne(run, 'transactions', round, user.id);
       if (round % 6 === 5) {
@@ -134,13 +139,18 @@ export function clients(
 
     copier: async (run, round) => {
       const references = [0, 1, 2].map((line) => `copy ${round}-${line}`);
-      const data = references.map((reference) => `client copier\t${reference}\t\\N\t{"a\\\\"b",NULL}\n`).join('');
+      const data = references
+        .map((reference) => `client copier\t${reference}\t\\N\t{"a\\\\"b",NULL}\n`)
+        .join('');
       await run('BEGIN');
       await run({ text: `COPY ${name} (tenant, external_ref, note, tags) FROM STDIN`, data });
-      const { rows } = await run(`SELECT ${returning} FROM ${name} WHERE external_ref = ANY ($1)`, [references]);
+      const { rows } = await run(`SELECT ${returning} FROM ${name} WHERE external_ref = ANY ($1)`, [
+        references,
+      ]);
       await run('COMMIT');
       for (const { id, texts } of rows as Returned[]) journals.copier.note(id, texts);
-      if (rows.length !== references.length) throw new Error(`${rows.length} rows of ${references.length} copied`);
+      if (rows.length !== references.length)
+        throw new Error(`${rows.length} rows of ${references.length} copied`);
     },
 
     reader: async (run) => {

@@ -61,7 +61,7 @@ export async function contents(
   const { count = 0, digest = '' } = sum ?? {};
   if (!rows) return { columns: names, count, digest };
   const found = await database.query<{ texts: RowTexts }>(
-    `SELECT texts FROM (${source}) AS of_texts ORDER BY texts`,
+    `SELECT texts FROM (${source}) AS of_texts ORDER BY texts::text COLLATE "C"`,
   );
   return { columns: names, count, digest, rows: found.map(({ texts }) => texts) };
 }
@@ -102,11 +102,13 @@ export function rowsDifference(
     if (second === undefined) return [`${name}: lost`];
     if (old.length !== current.length) return [`${name}: ${current.length} times instead of ${old.length}`];
     const changed = columns.flatMap((column, index) =>
-      first[index] === second[index] ? [] : [`${column}: ${first[index]} -> ${second[index]}`],
+      first[index] === second[index]
+        ? []
+        : [`${column}: ${first[index] ?? 'NULL'} -> ${second[index] ?? 'NULL'}`],
     );
     return changed.length === 0 ? [] : [`${name}: ${changed.join('; ')}`];
   });
 }
 
-export const shortened = (lines: readonly string[]): string[] =>
-  lines.length <= LINES ? [...lines] : [...lines.slice(0, LINES), `and ${lines.length - LINES} more`];
+export const shortened = (lines: readonly string[], most = LINES): string[] =>
+  lines.length <= most ? [...lines] : [...lines.slice(0, most), `and ${lines.length - most} more`];

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { inject } from 'vitest';
 import type { TestDatabase } from '../database.ts';
-import * as sql from './describe-sql.ts';
 import { shortened } from './contents.ts';
+import * as sql from './describe-sql.ts';
 
 type Named = Readonly<Record<string, unknown>>;
 
@@ -90,7 +90,9 @@ export async function describeTable(
     },
     kind: is['partitioned'] === true ? 'partitioned' : 'plain',
     partitionKey: is['partition_key'],
-    keys: byName(indexes.filter((index) => index['is_key'] === true).map(({ name, key }) => ({ name, is: key }))),
+    keys: byName(
+      indexes.filter((index) => index['is_key'] === true).map(({ name, key }) => ({ name, is: key })),
+    ),
     storage: distinct((await ask(sql.STORAGE)).map((relation) => relation.is)),
   };
 }
@@ -110,7 +112,9 @@ function distinct(values: readonly unknown[]): unknown[] {
 }
 
 async function sequencesOf(database: TestDatabase, oid: string, table: string): Promise<Named> {
-  const sequences = await database.query<NamedRow & { sequence: string; identity: boolean }>(sql.SEQUENCES, [oid]);
+  const sequences = await database.query<NamedRow & { sequence: string; identity: boolean }>(sql.SEQUENCES, [
+    oid,
+  ]);
   const entries = sequences.map(async ({ name, sequence, identity, is }) => {
     const [next] = await database.query<{ above: boolean }>(
       `SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END
@@ -121,17 +125,26 @@ async function sequencesOf(database: TestDatabase, oid: string, table: string): 
   return Object.fromEntries(await Promise.all(entries));
 }
 
+export interface DifferenceOptions {
+  /** Beginnings of lines that are expected to differ. */
+  readonly except?: readonly string[];
+  /** How many lines are told: a few unless given. */
+  readonly most?: number;
+}
+
 /**
- * In what two descriptions differ, one line each, as `columns.note.comment: "old" -> "new"`; at most a few lines.
- * @param except beginnings of lines that are expected to differ
+ * In what two descriptions, or parts of them, differ, one line each: `kept.columns.note.comment: "old" -> "new"`.
  */
 export function descriptionDifference(
   before: unknown,
   after: unknown,
-  except: readonly string[] = [],
+  { except = [], most }: DifferenceOptions = {},
 ): string[] {
   const lines = difference('', before, after);
-  return shortened(lines.filter((line) => !except.some((beginning) => line.startsWith(beginning))));
+  return shortened(
+    lines.filter((line) => !except.some((beginning) => line.startsWith(beginning))),
+    most,
+  );
 }
 
 function difference(path: string, before: unknown, after: unknown): string[] {

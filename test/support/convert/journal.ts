@@ -8,6 +8,8 @@ export interface Journal {
   readonly row: (id: string) => RowTexts;
   /** The ids of all rows that were ever inserted. */
   readonly inserted: () => string[];
+  /** How many changes were noted. */
+  readonly turns: () => number;
   /** To be called once a statement or a transaction has ended well: the row as it is now, or null if it was deleted. */
   readonly note: (id: string, row: RowTexts | null) => void;
   /** How the rows found differ from those there have to be, one line each. */
@@ -16,6 +18,7 @@ export interface Journal {
 
 export function createJournal(): Journal {
   const state = new Map<string, RowTexts | null>();
+  let turns = 0;
   return {
     ids: () => [...state].flatMap(([id, row]) => (row === null ? [] : [id])),
     row: (id) => {
@@ -24,7 +27,9 @@ export function createJournal(): Journal {
       return row;
     },
     inserted: () => [...state.keys()],
+    turns: () => turns,
     note: (id, row) => {
+      turns++;
       state.set(id, row);
     },
     difference: (columns, found) =>

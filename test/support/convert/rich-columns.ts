@@ -8,32 +8,12 @@ export function keyDefault(type: KeyType, inSchema: RichNames['inSchema'], momen
   return `${inSchema('uuid_v7')}(${moment}, random()::text)`;
 }
 
-/** The columns that people fill, in order: all but the generated one and those triggers take care of. */
-export const COLUMNS = [
-  'id',
-  'tenant',
-  'user_id',
-  'tenant_id',
-  'external_ref',
-  'amount',
-  'ratio',
-  'payload',
-  'body',
-  'tags',
-  'kind',
-  'email',
-  'place',
-  'body_length',
-  'note',
-  'touched_at',
-  'revision',
-  'Odd "column"',
-] as const;
-
 /** The types, the table itself with its constraints, and what is said of single columns. */
 export function tableStatements(names: RichNames): string[] {
   const { table, key, keyType, inSchema, options } = names;
-  const { ids = 'by default', nullableKey = false } = options;
+  const { ids = 'by default', nullableKey = false, partitioned = false } = options;
+  const parameters =
+    'WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_threshold = 100)';
   // A legacy sequence rarely has the parameters of a new one.
   const identity = `GENERATED ${ids.toUpperCase()} AS IDENTITY (START WITH 1000 MAXVALUE 9000000000000000 CACHE 10)`;
   const id = ids === 'serial' ? 'bigserial' : `bigint ${identity}`;
@@ -47,7 +27,7 @@ export function tableStatements(names: RichNames): string[] {
     `CREATE FUNCTION ${inSchema('new_reference')}() RETURNS text LANGUAGE sql VOLATILE
      AS $$ SELECT 'ref-' || gen_random_uuid() $$`,
     `CREATE TABLE ${table} (
-       id ${id} NOT NULL CONSTRAINT "Events ""PK""" PRIMARY KEY,
+       id ${id} NOT NULL,
        ${key} ${keyType} ${nullableKey ? '' : 'NOT NULL'} DEFAULT ${keyDefault(keyType, inSchema, 'now()')},
        tenant text COLLATE "C" NOT NULL,
        user_id bigint CONSTRAINT "of user" REFERENCES ${inSchema('users')} ON DELETE SET NULL,
@@ -67,8 +47,12 @@ export function tableStatements(names: RichNames): string[] {
        touched_at timestamptz,
        revision integer NOT NULL DEFAULT 0,
        "Odd ""column""" varchar(200) COLLATE "POSIX",
-       CONSTRAINT "revision grows" CHECK (revision >= 0)
-     ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_threshold = 100)`,
+       CONSTRAINT "revision grows" CHECK (revision >= 0),
+       CONSTRAINT "Events ""PK""" PRIMARY KEY (id${partitioned ? `, ${key}` : ''})
+     ) ${partitioned ? `PARTITION BY RANGE (${key})` : parameters}`,
+    ...(partitioned
+      ? [`CREATE TABLE ${inSchema('the partition')} PARTITION OF ${table} DEFAULT ${parameters}`]
+      : []),
     `ALTER TABLE ${table} DROP COLUMN obsolete`,
     `ALTER TABLE ${table} ADD CONSTRAINT "tenant is short" CHECK (length(tenant) < 100) NOT VALID`,
     ...(options.noInheritCheck

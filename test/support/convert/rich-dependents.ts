@@ -68,6 +68,8 @@ function obstacles({ table, inSchema, options, reader }: RichNames): string[] {
     ...(options.rule
       ? [`CREATE RULE "keep some" AS ON DELETE TO ${table} WHERE OLD.tenant = 'kept' DO INSTEAD NOTHING`]
       : []),
-    ...(options.inheritanceChild ? [`CREATE TABLE ${inSchema('child')} (PRIMARY KEY (id)) INHERITS (${table})`] : []),
+    ...(options.inheritanceChild
+      ? [`CREATE TABLE ${inSchema('child')} (PRIMARY KEY (id)) INHERITS (${table})`]
+      : []),
   ];
 }

@@ -16,7 +16,7 @@ export function indexStatements({ table, key, inSchema, options }: RichNames): s
     ...(options.uniqueWithoutKey ? [`CREATE UNIQUE INDEX reference_once ON ${table} (external_ref)`] : []),
     `COMMENT ON INDEX ${inSchema('by "odd" column')} IS 'For the search box.'`,
     `ALTER INDEX ${inSchema('by_tenant_in_lower_case')} ALTER COLUMN 1 SET STATISTICS 321`,
-    `ALTER TABLE ${table} CLUSTER ON latest_first`,
+    ...(options.partitioned ? [] : [`ALTER TABLE ${table} CLUSTER ON latest_first`]),
     `CREATE STATISTICS ${inSchema('tenant and kind')} (dependencies, mcv) ON tenant, kind FROM ${table}`,
     `ALTER STATISTICS ${inSchema('tenant and kind')} SET STATISTICS 77`,
     `COMMENT ON STATISTICS ${inSchema('tenant and kind')} IS 'They go together.'`,

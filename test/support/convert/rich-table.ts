@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { inject } from 'vitest';
 import type { TestDatabase, TestRole } from '../database.ts';
-import { dependentStatements } from './rich-dependents.ts';
 import { behaviourStatements } from './rich-behaviour.ts';
-import { indexStatements } from './rich-indexes.ts';
 import { keyDefault, tableStatements } from './rich-columns.ts';
+import { dependentStatements } from './rich-dependents.ts';
+import { indexStatements } from './rich-indexes.ts';
 
 export type KeyType = 'timestamptz' | 'timestamp' | 'date' | 'uuid';
 
@@ -42,6 +42,11 @@ export interface RichOptions {
   readonly incomingForeignKey?: boolean;
   readonly rule?: boolean;
   readonly inheritanceChild?: boolean;
+  /**
+   * The same made as a partitioned table, with a default partition: what a conversion would have to lead to. It is not
+   * for options of what a partitioned table cannot have, nor for `replicaIdentity`, and no index is clustered on.
+   */
+  readonly partitioned?: boolean;
 }
 
 /** Names for statements, in quotes, and what the statements depend on. */
@@ -62,13 +67,8 @@ export interface RichNames {
   readonly version: number;
 }
 
-/** A legacy table as they have grown over the years, and those who use it. */
-export interface RichTable {
-  readonly schema: string;
-  readonly table: string;
-  readonly key: string;
-  readonly keyType: KeyType;
-  readonly names: RichNames;
+/** The roles around a table. */
+export interface RichRoles {
   /** Owns the table and all that depends on it, but not the tables that foreign keys refer to. */
   readonly owner: TestRole;
   /** A member of the owner, and nothing else: who converts. */
@@ -81,21 +81,30 @@ export interface RichTable {
   readonly writer: TestRole;
 }
 
+/** A legacy table as they have grown over the years, and those who use it. */
+export interface RichTable extends RichRoles {
+  readonly schema: string;
+  readonly table: string;
+  readonly key: string;
+  readonly keyType: KeyType;
+  readonly names: RichNames;
+}
+
 /** How many users and tenants there are, with ids from 1 on. */
 export const USERS = 100;
 export const TENANTS = 5;
 
-/** Creates the table, empty, in a schema that does not exist yet. */
+/**
+ * Creates the table, empty, in a schema that does not exist yet.
+ * @param roles those of another table; new ones unless given
+ */
 export async function createRichTable(
   database: TestDatabase,
   options: RichOptions = {},
+  roles?: RichRoles,
 ): Promise<RichTable> {
   const { schema = 'app', table = 'events', key = 'at', keyType = 'timestamptz' } = options;
-  const owner = await database.createRole();
-  const keeper = await database.createRole();
-  const neighbour = await database.createRole();
-  const reader = await database.createRole();
-  const writer = await database.createRole();
+  const { owner, keeper, neighbour, reader, writer } = roles ?? (await createRoles(database));
   const inSchema = (name: string): string => `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(name)}`;
   const names: RichNames = {
     table: inSchema(table),
@@ -110,7 +119,6 @@ export async function createRichTable(
     version: inject('serverVersion'),
   };
 
-  await database.query(`GRANT ${owner.name} TO ${keeper.name}`);
   await database.query(surroundings(schema, names, neighbour.name));
   const client = await database.connect({ role: owner });
   try {
@@ -133,8 +141,25 @@ export async function createRichTable(
   return { schema, table, key, keyType, names, owner, keeper, neighbour, reader, writer };
 }
 
+async function createRoles(database: TestDatabase): Promise<RichRoles> {
+  const owner = await database.createRole();
+  const keeper = await database.createRole();
+  await database.query(`GRANT ${owner.name} TO ${keeper.name}`);
+  return {
+    owner,
+    keeper,
+    neighbour: await database.createRole(),
+    reader: await database.createRole(),
+    writer: await database.createRole(),
+  };
+}
+
 /** The schema, and the tables of somebody else that foreign keys refer to. */
-function surroundings(schema: string, { inSchema, owner, reader, writer }: RichNames, neighbour: string): string {
+function surroundings(
+  schema: string,
+  { inSchema, owner, reader, writer }: RichNames,
+  neighbour: string,
+): string {
   const everybody = `${owner}, ${reader}, ${writer}, ${neighbour}`;
   return `
     CREATE SCHEMA ${pg.escapeIdentifier(schema)};
@@ -164,15 +189,16 @@ function publications({ table, key, inSchema, owner, options, version }: RichNam
   const part = `${replicaIdentity === 'full' ? '' : ` (${columns})`} WHERE (${filter})`;
   const selective = version >= 15 && !publicationOfPartitions;
   // From 18 on, a replica identity that is full includes the generated column.
-  const generated =
-    version >= 18 && replicaIdentity === 'full' ? 'publish_generated_columns = stored, ' : '';
+  const generated = version >= 18 && replicaIdentity === 'full' ? 'publish_generated_columns = stored, ' : '';
   const name = pg.escapeIdentifier(`publication of ${inSchema('')}`);
   return [
     `CREATE PUBLICATION ${name} FOR TABLE ${table}${selective ? part : ''}
      WITH (${generated}publish_via_partition_root = ${!publicationOfPartitions})`,
     `ALTER PUBLICATION ${name} OWNER TO ${owner}`,
     ...(publicationForAllTables
-      ? [`CREATE PUBLICATION everything FOR ALL TABLES${generated ? ' WITH (publish_generated_columns = stored)' : ''}`]
+      ? [
+          `CREATE PUBLICATION everything FOR ALL TABLES${generated ? ' WITH (publish_generated_columns = stored)' : ''}`,
+        ]
       : []),
   ];
 }
