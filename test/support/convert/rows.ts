@@ -48,7 +48,7 @@ const VALUES: Readonly<Record<string, string>> = {
   touched_at: `CASE n % 5 WHEN 0 THEN NULL WHEN 1 THEN 'infinity' WHEN 2 THEN '-infinity'
     WHEN 3 THEN '4713-01-01 00:00:00 BC' ELSE moment + interval '1 microsecond' END`,
   revision: 'n % 4',
-  '"Odd ""column"""': `CASE n % 4 WHEN 0 THEN NULL WHEN 1 THEN repeat('é', 200) WHEN 2 THEN 'trailing   ' ELSE 'odd ' || n END`,
+  '"Odd ""column"""': `CASE n % 37 WHEN 0 THEN NULL WHEN 1 THEN repeat('é', 200) WHEN 2 THEN 'trailing   ' ELSE 'odd ' || n END`,
 };
 
 /** Casts that CASE would otherwise have to guess. */
