@@ -12,6 +12,8 @@ export interface Column {
   /** Null: no identity column. */
   readonly identity: 'ALWAYS' | 'BY DEFAULT' | null;
   readonly generated: boolean;
+  /** `name=value`, such as n_distinct. */
+  readonly options: readonly string[];
 }
 
 /** A sequence that belongs to a column: that of an identity, or one of a serial. */
@@ -40,6 +42,8 @@ export interface Index extends Relation {
   /** Its key columns in order; null in the place of an expression. */
   readonly columns: readonly (string | null)[];
   readonly included: readonly string[];
+  /** Statistics targets of its expressions, by number of the column. */
+  readonly statistics: readonly { readonly column: number; readonly target: number }[];
   readonly replicaIdentity: boolean;
   readonly comment: string | null;
 }

@@ -9,7 +9,7 @@ import {
   type StatementContext,
   UNDER_LOCK_TIMEOUT,
 } from '../postgres/statements/common.ts';
-import { carriedOver, rowSecurity } from '../postgres/statements/new-partition.ts';
+import { carriedOver, parametersSql, rowSecurity } from '../postgres/statements/new-partition.ts';
 import type { Step } from '../postgres/step.ts';
 import { constraintSql, definitionOf, type IndexPlan, indexPlans, isConstraint } from './indexes.ts';
 import { type ConversionMarker, conversionText } from './marker.ts';
@@ -31,6 +31,9 @@ function indexSql(table: LegacyTable, parent: string, plan: IndexPlan): string[]
   return [
     made,
     ...comment(what, index.comment),
+    ...index.statistics.map(
+      ({ column, target }) => `ALTER INDEX ${name} ALTER COLUMN ${column} SET STATISTICS ${target}`,
+    ),
     ...(index.replicaIdentity && plan.change === 'none'
       ? [`ALTER TABLE ${parent} REPLICA IDENTITY USING INDEX ${quoteIdentifier(interim)}`]
       : []),
@@ -99,6 +102,12 @@ export function parentStep(table: LegacyTable, marker: ConversionMarker, context
       `CREATE TABLE ${parent} (LIKE ${nameOf(table)} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING COMMENTS) PARTITION BY RANGE (${quoteIdentifier(table.keyColumn)})${table.template.tablespace === null ? '' : ` TABLESPACE ${quoteIdentifier(table.template.tablespace)}`}`,
       `ALTER TABLE ${parent} ALTER COLUMN ${quoteIdentifier(table.keyColumn)} SET NOT NULL`,
       ...carriedOver(parent, { ...table.template, comment: conversionText(marker) }),
+      ...table.columns
+        .filter(({ options }) => options.length > 0)
+        .map(
+          (column) =>
+            `ALTER TABLE ${parent} ALTER COLUMN ${quoteIdentifier(column.name)} SET ${parametersSql(column.options)}`,
+        ),
       ...rowSecurity(table, name, table.template),
       ...table.policyComments.flatMap((policy) =>
         comment(`POLICY ${quoteIdentifier(policy.name)} ON ${parent}`, policy.comment),

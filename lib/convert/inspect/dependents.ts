@@ -1,4 +1,5 @@
-import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
+import { displayName, qualified, quoteIdentifier } from '../../partition/identifiers.ts';
+import { parametersSql } from '../../postgres/statements/new-partition.ts';
 import type { Dependent } from '../model.ts';
 
 export interface ViewRow {
@@ -21,17 +22,6 @@ export interface FunctionRow {
   readonly statement: string;
 }
 
-/** `name=value` of the catalog as `WITH (..)` takes it. */
-const optionsSql = (options: readonly string[]): string =>
-  options.length === 0
-    ? ''
-    : ` WITH (${options
-        .map((option) => {
-          const [, name = option, value = ''] = /^([^=]*)=(.*)$/s.exec(option) ?? [];
-          return `${quoteIdentifier(name)} = ${quoteLiteral(value)}`;
-        })
-        .join(', ')})`;
-
 /**
  * A view follows the table it was made of, whatever that is called. Made anew by its own definition, printed while the
  * table had its name, it reads the table that has the name then; owner, grants and comments stay.
@@ -48,7 +38,7 @@ export function viewDependent(row: ViewRow): Dependent {
     owner: row.owner,
     mayReplace: row.may_replace,
     statement: replaceable
-      ? `CREATE OR REPLACE VIEW ${qualified(row.schema, row.name)} (${row.columns.map(quoteIdentifier).join(', ')})${optionsSql(row.options ?? [])} AS ${row.query.replace(/;\s*$/, '')}`
+      ? `CREATE OR REPLACE VIEW ${qualified(row.schema, row.name)} (${row.columns.map(quoteIdentifier).join(', ')})${row.options === null ? '' : ` WITH ${parametersSql(row.options)}`} AS ${row.query.replace(/;\s*$/, '')}`
       : null,
   };
 }

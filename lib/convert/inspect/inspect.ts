@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import { quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
+import { quoteIdentifier } from '../../partition/identifiers.ts';
 import type { KeyType } from '../../partition/key-type.ts';
-import { keyText, parseKeyText } from '../../partition/key-type.ts';
+import { parseKeyText } from '../../partition/key-type.ts';
 import type { TableConfig } from '../../partition/table-config.ts';
 import { foreignKeyOf, KEY_TYPE_NAMES, templateOf } from '../../postgres/inspect/managed.ts';
 import * as catalog from '../../postgres/inspect/queries.ts';
@@ -69,14 +69,6 @@ async function readKeys(
   return { oldest: await end('ASC'), newest: await end('DESC'), nulls };
 }
 
-/** Rows from the point on. */
-export async function countFrom(client: pg.Client, table: LegacyTable, point: bigint): Promise<number> {
-  const { rows } = await client.query<{ count: number }>(
-    `SELECT count(*)::float8 AS count FROM ${nameOf(table)} WHERE ${quoteIdentifier(table.keyColumn)} >= ${quoteLiteral(keyText(table.keyType, point))}`,
-  );
-  return rows[0]?.count ?? 0;
-}
-
 /**
  * Everything a conversion needs to know of one table, in one snapshot; null for the keys of what is no plain table.
  * Waits behind ACCESS EXCLUSIVE locks, for as long as the session lets it.
@@ -118,6 +110,7 @@ async function readLegacy(
     readonly not_null: boolean;
     readonly identity: Column['identity'];
     readonly generated: boolean;
+    readonly options: readonly string[];
   }>(queries.COLUMNS, oid);
   const key = columns.find((column) => column.name === partitionKey);
   if (key === undefined) return { reason: 'no key column' };
@@ -173,12 +166,13 @@ async function readLegacy(
       await read<GrantRow>(catalog.GRANTS, [oid]),
       await read<ColumnRow>(catalog.COLUMNS, [oid]),
     ),
-    columns: columns.map(({ name: column, type, not_null, identity, generated }) => ({
+    columns: columns.map(({ name: column, type, not_null, identity, generated, options }) => ({
       name: column,
       type,
       notNull: not_null,
       identity,
       generated,
+      options,
     })),
     indexes: (
       await read<Omit<Index, 'replicaIdentity'> & { readonly replica_identity: boolean }>(

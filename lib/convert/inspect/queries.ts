@@ -15,7 +15,8 @@ export const RELATION = `
 
 export const COLUMNS = `
   SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, format_type(a.atttypid, NULL) AS bare_type, a.attnotnull AS not_null,
-         CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END AS identity, a.attgenerated <> '' AS generated
+         CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END AS identity, a.attgenerated <> '' AS generated,
+         coalesce(a.attoptions, '{}') AS options
   FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`;
 
 export const INDEXES = `
@@ -26,6 +27,7 @@ export const INDEXES = `
          CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END AS deferral,
          ARRAY(SELECT a.attname::text FROM generate_series(0, x.indnkeyatts - 1) AS p LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[p] AND a.attnum > 0 ORDER BY p) AS columns,
          ARRAY(SELECT a.attname::text FROM generate_series(x.indnkeyatts, x.indnatts - 1) AS p JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[p] ORDER BY p) AS included,
+         (SELECT coalesce(json_agg(json_build_object('column', a.attnum, 'target', a.attstattarget) ORDER BY a.attnum), '[]') FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attstattarget >= 0) AS statistics,
          x.indisreplident AS replica_identity, coalesce(obj_description(k.oid, 'pg_constraint'), obj_description(i.oid, 'pg_class')) AS comment
   FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_constraint k ON k.conindid = i.oid AND k.conrelid = c.oid AND k.contype IN ('p', 'u')

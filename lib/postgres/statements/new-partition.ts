@@ -2,15 +2,17 @@ import { qualified, quoteIdentifier, quoteLiteral } from '../../partition/identi
 import type { Grant, ManagedTable, Template } from '../../partition/model.ts';
 import { doBlock, nameOf } from './common.ts';
 
-/** Storage parameters come from the catalog as `name=value`. */
-export function storageSql(storage: readonly string[]): string {
-  if (storage.length === 0) return '';
-  const options = storage.map((option) => {
-    const [, name = option, value = ''] = /^([^=]*)=(.*)$/s.exec(option) ?? [];
+/** `(name = 'value', ..)`, of what comes from the catalog as `name=value`. */
+export function parametersSql(parameters: readonly string[]): string {
+  const pairs = parameters.map((parameter) => {
+    const [, name = parameter, value = ''] = /^([^=]*)=(.*)$/s.exec(parameter) ?? [];
     return `${name.split('.').map(quoteIdentifier).join('.')} = ${quoteLiteral(value)}`;
   });
-  return ` WITH (${options.join(', ')})`;
+  return `(${pairs.join(', ')})`;
 }
+
+const storageSql = (storage: readonly string[]): string =>
+  storage.length === 0 ? '' : ` WITH ${parametersSql(storage)}`;
 
 /** `LIKE` locks the parent in ACCESS SHARE only; `PARTITION OF` would lock it, and its default, exclusively. */
 export function createTable(table: ManagedTable, name: string): string {
@@ -39,7 +41,7 @@ const TOKENS = `$tokens$'(?:[^']|'')*'|"(?:[^"]|"")*"[.]?|[[:alnum:]_$]+[.]?|.$t
  * columns of the row at hand stand with the parent's name, which becomes the partition's. Should a policy resist
  * all the same, the partition gets none, and row security lets nobody but the owner in directly.
  */
-export function policiesSql(table: ManagedTable, name: string): string {
+function policiesSql(table: ManagedTable, name: string): string {
   const partition = qualified(table.schema, name);
   return doBlock(`
 DECLARE
