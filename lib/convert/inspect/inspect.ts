@@ -21,6 +21,7 @@ import type {
 } from '../model.ts';
 import { type FunctionRow, functionDependent, type ViewRow, viewDependent } from './dependents.ts';
 import * as queries from './queries.ts';
+import { triggerParts } from './trigger.ts';
 
 interface RelationRow {
   readonly kind: string;
@@ -183,13 +184,15 @@ async function readLegacy(
     constraints: await read<Constraint>(queries.CONSTRAINTS, oid),
     triggers: (
       await read<
-        Omit<Trigger, 'forEachRow' | 'transitionTables'> & {
+        Omit<Trigger, 'before' | 'after' | 'forEachRow' | 'transitionTables'> & {
+          readonly definition: string;
           readonly for_each_row: boolean;
           readonly transition_tables: boolean;
         }
       >(queries.TRIGGERS, oid)
-    ).map(({ for_each_row, transition_tables, ...trigger }) => ({
+    ).map(({ definition, for_each_row, transition_tables, ...trigger }) => ({
       ...trigger,
+      ...triggerParts(definition),
       forEachRow: for_each_row,
       transitionTables: transition_tables,
     })),

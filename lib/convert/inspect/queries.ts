@@ -42,14 +42,11 @@ export const CONSTRAINTS = `
   ORDER BY k.conname`;
 
 export const TRIGGERS = `
-  SELECT t.tgname AS name, left(d.text, d.place) AS before, substr(d.text, d.place + length(d.table) + 2) AS after,
+  SELECT t.tgname AS name, pg_get_triggerdef(t.oid) AS definition,
          CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' END AS mode,
          t.tgtype & 1 = 1 AS for_each_row, t.tgnewtable IS NOT NULL OR t.tgoldtable IS NOT NULL AS transition_tables,
          obj_description(t.oid, 'pg_trigger') AS comment
-  FROM pg_trigger t,
-       LATERAL (SELECT pg_get_triggerdef(t.oid) AS text, (SELECT ' ON ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = t.tgrelid) AS table) AS p,
-       LATERAL (SELECT p.text, p.table, strpos(p.text, p.table || ' ') - 1 AS place) AS d
-  WHERE t.tgrelid = $1 AND NOT t.tgisinternal ORDER BY t.tgname`;
+  FROM pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal ORDER BY t.tgname`;
 
 export const STATISTICS = `
   SELECT n.nspname AS schema, s.stxname AS name, pg_get_statisticsobjdef_columns(s.oid) AS columns,

@@ -103,7 +103,7 @@ const byName = (rows: readonly NamedRow[]): Named =>
 /** The index of a partitioned table is defined ON ONLY it. */
 function normalised(index: unknown, table: string): unknown {
   const { definition, ...rest } = index as { readonly definition: string };
-  return { ...rest, definition: definition.replace(` ON ONLY ${table} `, ` ON ${table} `) };
+  return { ...rest, definition: definition.replace(` ON ONLY ${table} `, () => ` ON ${table} `) };
 }
 
 function distinct(values: readonly unknown[]): unknown[] {
