@@ -15,9 +15,9 @@ import { undoSteps } from './attach/discard.ts';
 import { planAttach } from './attach/plan.ts';
 import { analyzeStep } from './attach/steps.ts';
 import { boundaryOf } from './boundary.ts';
-import { parseConversion } from './marker.ts';
 import type { Situation } from './model.ts';
 import { preflight } from './preflight.ts';
+import { preparedOf, undoRefusal } from './prepared.ts';
 import { lookAt } from './situation.ts';
 import { standing } from './standing.ts';
 
@@ -73,11 +73,11 @@ function outlook(run: Run, situation: Situation, options: ConvertJobOptions): Ou
   const problem = ownershipProblem(table, run.context.server);
   if (problem !== null) throw new KeeperError(problem);
   if (options.undo === true) {
-    return { steps: undoSteps(situation, context), findings: [], refusal: null };
+    return { steps: undoSteps(situation, context), findings: [], refusal: undoRefusal(situation) };
   }
   const schedule = scheduleOf(config, table.keyType, now);
   const boundary = boundaryOf(schedule, table.keys, config.premake);
-  const ours = parseConversion(situation.parent?.template.comment ?? null) !== null;
+  const ours = preparedOf(situation) !== null;
   const judged = preflight(table, config, boundary, { approve: options.approve === true, ours });
   const plan = planAttach(situation, context);
   const steps = plan.units.flat();

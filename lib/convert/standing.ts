@@ -2,9 +2,9 @@ import type { Finding } from '../contract.ts';
 import { displayName } from '../partition/identifiers.ts';
 import { isoText } from '../partition/key-type.ts';
 import type { AttachPlan } from './attach/plan.ts';
-import { parseConversion } from './marker.ts';
 import type { Situation } from './model.ts';
 import { BOUNDARY } from './names.ts';
+import { preparedOf } from './prepared.ts';
 
 /** What the server of a small machine did in a second; larger ones do more. */
 const INDEXED_ROWS = 1_000_000;
@@ -13,8 +13,9 @@ const READ_BYTES = 1_000_000_000;
 const inWords = (amount: number): string => Math.round(amount).toLocaleString('en-US');
 
 /** How far the conversion is, and how much there is of the table. */
-export function standing({ table, parent, config }: Situation, plan: AttachPlan, left: number): Finding {
-  const begun = parseConversion(parent?.template.comment ?? null);
+export function standing(situation: Situation, plan: AttachPlan, left: number): Finding {
+  const { table, config } = situation;
+  const begun = preparedOf(situation)?.marker ?? null;
   const name = displayName(table.schema, table.name);
   const boundary = isoText(table.keyType, config.timeZone, plan.boundary) ?? '';
   const rows = table.rows ?? 0;

@@ -1,25 +1,48 @@
-import { displayName, qualified, quoteIdentifier } from '../../partition/identifiers.ts';
+import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
+import type { PartitionedTable } from '../../partition/model.ts';
 import { MAXVALUE, MINVALUE } from '../../partition/range.ts';
 import {
   begin,
+  ensure,
   lockNeed,
   lockReferenced,
+  nameOf,
   referencedHazard,
   referencedLocks,
   type StatementContext,
   UNDER_LOCK_TIMEOUT,
 } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
-import type { Situation } from '../model.ts';
+import type { LegacyTable, Situation } from '../model.ts';
 import { BOUNDARY, isHelperIndex, NOT_NULL, parentName } from '../names.ts';
+import { preparedOf } from '../prepared.ts';
 
 const EVERYWHERE = { from: MINVALUE, to: MAXVALUE };
+
+/**
+ * Nobody but us uses it, so nobody minds that it is locked first and with all its partitions. It is looked at again
+ * under that lock: no row goes with it, nor anything but what a conversion has made. A partition that somebody is
+ * detaching would go unseen, and row security that is forced upon the owner would hide rows.
+ */
+const lockEmptyParent = (table: LegacyTable, parent: PartitionedTable): string[] => [
+  `LOCK TABLE ${nameOf(parent)} IN ACCESS EXCLUSIVE MODE`,
+  ...(parent.template.forceRowSecurity ? [`ALTER TABLE ${nameOf(parent)} NO FORCE ROW LEVEL SECURITY`] : []),
+  ensure(
+    `pg_catalog.to_regclass(${quoteLiteral(nameOf(parent))}) = ${parent.oid}::pg_catalog.regclass
+    AND pg_catalog.obj_description(${parent.oid}, 'pg_class') = ${quoteLiteral(parent.template.comment ?? '')}
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = ${parent.oid} AND i.inhdetachpending)
+    AND NOT EXISTS (SELECT FROM ${nameOf(parent)})`,
+    `${displayName(parent.schema, parent.name)} holds rows, or is no longer what was prepared to replace ${displayName(table.schema, table.name)}; nothing is removed`,
+  ),
+];
 
 /**
  * Takes back what a conversion has prepared: the partitioned table to be, which is empty, and the checks. Null where
  * there is nothing of the kind.
  */
-export function discardStep({ table, parent }: Situation, context: StatementContext): Step | null {
+export function discardStep(situation: Situation, context: StatementContext): Step | null {
+  const { table } = situation;
+  const parent = preparedOf(situation)?.parent ?? null;
   const checks = table.constraints.filter(({ name }) => name === BOUNDARY || name === NOT_NULL);
   if (parent === null && checks.length === 0) return null;
   const name = displayName(table.schema, table.name);
@@ -35,17 +58,19 @@ export function discardStep({ table, parent }: Situation, context: StatementCont
     ],
     locks: [
       ...(checks.length === 0 ? [] : [lockNeed(table, 'AccessExclusiveLock')]),
-      ...(parent === null ? [] : referencedLocks(table, 'AccessExclusiveLock')),
+      ...(parent === null
+        ? []
+        : [lockNeed(parent, 'AccessExclusiveLock'), ...referencedLocks(table, 'AccessExclusiveLock')]),
     ],
     statements: [
       ...begin(table, context),
       UNDER_LOCK_TIMEOUT,
-      ...(parent === null ? [] : lockReferenced(table)),
+      ...(parent === null ? [] : [...lockEmptyParent(table, parent), ...lockReferenced(table)]),
       ...checks.map(
         (check) =>
           `ALTER TABLE ${qualified(table.schema, table.name)} DROP CONSTRAINT ${quoteIdentifier(check.name)}`,
       ),
-      ...(parent === null ? [] : [`DROP TABLE ${qualified(parent.schema, parent.name)}`]),
+      ...(parent === null ? [] : [`DROP TABLE ${nameOf(parent)}`]),
       'COMMIT',
     ],
   };

@@ -8,10 +8,11 @@ import { createStep } from '../../postgres/statements/create.ts';
 import type { Step } from '../../postgres/step.ts';
 import { boundaryOf } from '../boundary.ts';
 import { indexPlans } from '../indexes.ts';
-import { type ConversionMarker, parseConversion } from '../marker.ts';
+import type { ConversionMarker } from '../marker.ts';
 import type { Situation } from '../model.ts';
 import { BOUNDARY, parentName } from '../names.ts';
 import { parentStep } from '../parent.ts';
+import { preparedOf } from '../prepared.ts';
 import { switchStep } from '../switch/switch.ts';
 import { discardStep } from './discard.ts';
 import { boundarySteps, helperIndexStep, notNullSteps } from './steps.ts';
@@ -19,8 +20,7 @@ import { boundarySteps, helperIndexStep, notNullSteps } from './steps.ts';
 /** Work begun so long ago, or after a table that has changed since, is begun anew; it holds no rows. */
 function usable(marker: ConversionMarker | null, situation: Situation): marker is ConversionMarker {
   const { table, config, now } = situation;
-  if (marker === null || marker.tableOid !== table.oid || marker.fingerprint !== table.fingerprint)
-    return false;
+  if (marker === null || marker.fingerprint !== table.fingerprint) return false;
   const point = parseKeyText(table.keyType, marker.boundary);
   const tomorrow = scheduleOf(config, table.keyType, now).pointOf(now.add({ hours: 24 }));
   return point !== undefined && point > tomorrow && (table.keys.newest === null || table.keys.newest < point);
@@ -86,7 +86,7 @@ export interface AttachPlan {
  */
 export function planAttach(situation: Situation, context: StatementContext): AttachPlan {
   const { table, parent, config } = situation;
-  const found = parseConversion(parent?.template.comment ?? null);
+  const found = preparedOf(situation)?.marker ?? null;
   const marker = usable(found, situation) ? found : newMarker(situation, context);
   const going = marker === found;
   const boundary = parseKeyText(table.keyType, marker.boundary) ?? 0n;

@@ -27,11 +27,15 @@ interface Names {
   readonly legacy: string;
 }
 
-/** Nobody has changed the table since the partitioned one was made after it, and the attach has nothing to look through. */
+/**
+ * Nobody has changed the table since the partitioned one was made after it, by and for its owner, and the attach has
+ * nothing to look through.
+ */
 const asPlanned = (table: LegacyTable, marker: ConversionMarker): string =>
   ensure(
     `pg_catalog.to_regclass(${quoteLiteral(nameOf(table))}) = ${table.oid}::pg_catalog.regclass
     AND pg_catalog.obj_description(pg_catalog.to_regclass(${quoteLiteral(qualified(table.schema, parentName(table.name)))}), 'pg_class') = ${quoteLiteral(conversionText(marker))}
+    AND EXISTS (SELECT FROM pg_catalog.pg_class AS p JOIN pg_catalog.pg_class AS t ON t.relowner = p.relowner WHERE t.oid = ${table.oid} AND p.oid = pg_catalog.to_regclass(${quoteLiteral(qualified(table.schema, parentName(table.name)))}))
     AND EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = ${table.oid} AND k.conname = ${quoteLiteral(BOUNDARY)} AND k.convalidated)
     AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = ${table.oid} AND a.attname = ${quoteLiteral(table.keyColumn)} AND a.attnotnull)
     AND ${fingerprintSql(table.oid, table.keyColumn)} = ${quoteLiteral(table.fingerprint)}`,

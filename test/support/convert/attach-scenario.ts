@@ -19,5 +19,18 @@ export async function preparePlainTable(database: TestDatabase): Promise<void> {
   `);
 }
 
+const keep = (url: string) => keeper({ url }, { premake: 2 });
+
 export const convert = (url: string, options: { readonly undo?: boolean } = {}): Promise<Report> =>
-  keeper({ url }, { premake: 2 }).convert(options);
+  keep(url).convert(options);
+
+/** Runs the conversion until a step of the kind is done, and no further. */
+export async function convertUntil(url: string, kind: string): Promise<Report> {
+  const enough = new AbortController();
+  return await keep(url).convert({
+    signal: enough.signal,
+    onStep: ({ step }) => {
+      if (step.kind === kind) enough.abort();
+    },
+  });
+}
