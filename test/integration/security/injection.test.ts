@@ -5,8 +5,23 @@ import { KeeperError } from '../../../lib/index.ts';
 import { quoteIdentifier as quote, quoteLiteral } from '../../../lib/partition/identifiers.ts';
 import { markerText } from '../../../lib/partition/marker.ts';
 import { runCli } from '../../support/cli.ts';
+import {
+  convert as convertPlain,
+  convertUntil,
+  preparePlainTable,
+} from '../../support/convert/attach-scenario.ts';
+import { describeTable, descriptionDifference } from '../../support/convert/describe.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { catalogState, configFile, done, keeper, type Settings } from '../../support/keeper.ts';
+import {
+  catalogState,
+  configFile,
+  describeSchema,
+  done,
+  keeper,
+  type Settings,
+  stepsOf,
+  tableOf,
+} from '../../support/keeper.ts';
 import { monthStart } from '../../support/traffic.ts';
 
 /** What would end a literal, an identifier, a comment, a block or a format, and then do harm. */
@@ -107,6 +122,129 @@ test('no name or comment in the catalog becomes a statement', async () => {
     }),
     { numRuns: 20 },
   );
+});
+
+/** What a table to be converted is called, and all that is called something in it. */
+interface Named {
+  readonly schema: string;
+  readonly table: string;
+  readonly key: string;
+  readonly column: string;
+  readonly index: string;
+  readonly constraint: string;
+  readonly foreignKey: string;
+  readonly check: string;
+  readonly trigger: string;
+  readonly sequence: string;
+  readonly serial: string;
+  readonly view: string;
+  readonly policy: string;
+  readonly statistics: string;
+  readonly comment: string;
+}
+
+async function makePlainTable(database: TestDatabase, named: Named): Promise<void> {
+  const { schema, comment } = named;
+  const [table, serial, view, statistics, trigger] = (
+    ['table', 'serial', 'view', 'statistics', 'trigger'] as const
+  ).map((what) => `${quote(schema)}.${quote(named[what])}`);
+  const [key, column] = [quote(named.key), quote(named.column)];
+  await database.query(`
+    DROP SCHEMA IF EXISTS ${quote(schema)} CASCADE;
+    CREATE SCHEMA ${quote(schema)};
+    CREATE TABLE ${quote(schema)}.other (id int PRIMARY KEY);
+    CREATE TABLE ${table} (
+      id int GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME ${quote(schema)}.${quote(named.sequence)}),
+      ${key} timestamptz NOT NULL,
+      ${column} text DEFAULT ${quoteLiteral(comment)},
+      other int CONSTRAINT ${quote(named.foreignKey)} REFERENCES ${quote(schema)}.other,
+      number int,
+      CONSTRAINT ${quote(named.constraint)} PRIMARY KEY (id),
+      CONSTRAINT ${quote(named.check)} CHECK (${column} <> ${quoteLiteral(`not ${comment}`)}));
+    CREATE SEQUENCE ${serial} OWNED BY ${table}.number;
+    ALTER TABLE ${table} ALTER COLUMN number SET DEFAULT nextval(${quoteLiteral(serial ?? '')});
+    CREATE INDEX ${quote(named.index)} ON ${table} (${column}) WHERE ${column} <> ${quoteLiteral(comment)};
+    CREATE STATISTICS ${statistics} ON ${key}, ${column} FROM ${table};
+    CREATE VIEW ${view} AS SELECT ${key}, ${column} FROM ${table};
+    ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY ${quote(named.policy)} ON ${table} USING (${column} <> ${quoteLiteral(comment)});
+    CREATE FUNCTION ${trigger}() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RETURN NEW; END $f$;
+    CREATE TRIGGER ${quote(named.trigger)} BEFORE UPDATE OF ${column} ON ${table} FOR EACH ROW
+      WHEN (NEW.${column} <> ${quoteLiteral(comment)}) EXECUTE FUNCTION ${trigger}(${quoteLiteral(comment)});
+    COMMENT ON TABLE ${table} IS ${quoteLiteral(comment)};
+    COMMENT ON COLUMN ${table}.${column} IS ${quoteLiteral(comment)};
+    COMMENT ON TRIGGER ${quote(named.trigger)} ON ${table} IS ${quoteLiteral(comment)};
+    COMMENT ON INDEX ${quote(schema)}.${quote(named.index)} IS ${quoteLiteral(comment)};
+    INSERT INTO ${table} (${key}, ${column}) VALUES (now(), 'kept')`);
+}
+
+/** Converts the table, and expects it to be the same afterwards in all that belongs to it, and all else to be as it was. */
+async function expectConversion(database: TestDatabase, named: Named): Promise<void> {
+  const { schema, table, key } = named;
+  const before = await describeTable(database, schema, table);
+  const elsewhere = await describeSchema(database, 'canary');
+  const keep = keeper(database, { schema, table, partitionKey: key, premake: 1 });
+  stepsOf(await keep.convert({ table: `${schema}.${table}` }));
+  const after = await describeTable(database, schema, table);
+  expect(after.kind).not.toBe(before.kind);
+  expect(descriptionDifference(before.kept, after.kept)).toEqual([]);
+  expect(await describeSchema(database, 'canary')).toEqual(elsewhere);
+  await expectCanary(database);
+}
+
+const namesInTable: fc.Arbitrary<Named> = fc
+  .record({
+    schema: hostile.map((text) => `s${text}`),
+    table: hostile,
+    key: hostile,
+    column: hostile,
+    index: hostile.map((text) => `i${text}`),
+    constraint: hostile.map((text) => `p${text}`),
+    foreignKey: hostile.map((text) => `f${text}`),
+    check: hostile.map((text) => `c${text}`),
+    trigger: hostile,
+    sequence: hostile.map((text) => `q${text}`),
+    serial: hostile.map((text) => `r${text}`),
+    view: hostile.map((text) => `v${text}`),
+    policy: hostile,
+    statistics: hostile.map((text) => `t${text}`),
+    comment: fc.array(fc.constantFrom(...PIECES), { maxLength: 12 }).map((pieces) => pieces.join('')),
+  })
+  .filter(({ key, column }) => key !== column);
+
+test('no name or comment of a table that is converted becomes a statement', async () => {
+  await using database = await withCanary();
+  await fc.assert(
+    fc.asyncProperty(namesInTable, async (named) => {
+      await makePlainTable(database, named);
+      await expectConversion(database, named);
+    }),
+    { numRuns: 12 },
+  );
+});
+
+test('no name of a table that is converted is taken for the place where its definition names another table', async () => {
+  await using database = await withCanary();
+  const misleading = (prefix: string): string => `${prefix} ON app.events USING x (y) ON app.events `;
+  const named: Named = {
+    schema: 'app',
+    table: 'events',
+    key: misleading('k'),
+    column: misleading('c'),
+    index: misleading('i'),
+    constraint: misleading('p'),
+    foreignKey: misleading('f'),
+    check: misleading('h'),
+    trigger: misleading('g'),
+    sequence: misleading('q'),
+    serial: misleading('r'),
+    view: misleading('v'),
+    policy: misleading('l'),
+    statistics: misleading('t'),
+    comment: misleading('"'),
+  };
+  await makePlainTable(database, named);
+  await expectConversion(database, named);
 });
 
 test('no word of a config or on the command line becomes a statement', async () => {
@@ -248,5 +386,64 @@ describe('a marker that somebody has forged', () => {
     );
     expect(JSON.parse(row?.comment ?? '')).toMatchObject({ 'partition-keeper': { comment: claimed } });
     await expectCanary(database);
+  });
+});
+
+describe('a conversion marker that somebody has forged', () => {
+  /** A table that a conversion has begun with, and the comment of what that has prepared. */
+  async function scene() {
+    const database = await withCanary();
+    await preparePlainTable(database);
+    const [owner, attacker] = [await database.createRole(), await database.createRole()];
+    await database.query(`
+      GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name}, ${attacker.name};
+      GRANT ALL ON app.accounts TO ${owner.name};
+      ALTER TABLE app.events OWNER TO ${owner.name}; ALTER VIEW app.newest OWNER TO ${owner.name};
+      ALTER FUNCTION app.stamp OWNER TO ${owner.name}`);
+    await convertUntil(database.url, 'constrain');
+    const [row] = await database.query<{ text: string }>(
+      "SELECT obj_description('app.events_partitioned'::regclass) AS text",
+    );
+    return { database, owner, attacker, text: row?.text ?? '' };
+  }
+
+  test('on a table of another owner has no power', async () => {
+    const { database, owner, attacker, text } = await scene();
+    await using _ = database;
+    stepsOf(await convertPlain(database.url, { undo: true }));
+    await database.query(`
+      SET ROLE ${attacker.name};
+      CREATE TABLE app.events_partitioned (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      COMMENT ON TABLE app.events_partitioned IS ${quoteLiteral(text)};
+      RESET ROLE`);
+    const before = await catalogState(database);
+    const converted = tableOf(await convertPlain(database.url));
+    expect(converted.status).toBe('refused');
+    expect(converted.findings).toContainEqual(expect.objectContaining({ facts: { code: 'name-taken' } }));
+    expect(tableOf(await convertPlain(database.url, { undo: true }))).toMatchObject({
+      status: 'refused',
+      error: { code: 'name-taken' },
+    });
+    expect(await catalogState(database)).toEqual(before);
+    // It is the owner that counts: the same marker on a table of the right one is what a conversion leaves.
+    await database.query(`ALTER TABLE app.events_partitioned OWNER TO ${owner.name}`);
+    expect(done(await convertPlain(database.url, { undo: true }))).toContain(
+      'discard app.events_partitioned',
+    );
+  });
+
+  test('has none either once it was planned to switch to the table', async () => {
+    const { database, attacker } = await scene();
+    await using __ = database;
+    const planned = await keeper(database, { premake: 2 }).convert({ dryRun: true });
+    const step = tableOf(planned).steps.find(({ kind }) => kind === 'switch');
+    await database.query(`ALTER TABLE app.events_partitioned OWNER TO ${attacker.name}`);
+    const before = await catalogState(database);
+    const client = await database.connect();
+    await expect(async () => {
+      for (const statement of step?.statements ?? []) await client.query(statement);
+    }).rejects.toMatchObject({ code: 'PKCHG' });
+    await client.end();
+    expect(await catalogState(database)).toEqual(before);
   });
 });
