@@ -66,6 +66,12 @@ export type StepKind =
   | 'constrain'
   | 'switch'
   | 'analyze'
+  /** Of one that copies: noting changes, copying rows, taking over changes, following the table, comparing both. */
+  | 'capture'
+  | 'copy'
+  | 'catch-up'
+  | 'mirror'
+  | 'verify'
   /** Of a conversion that is given up before the switch. */
   | 'discard';
 export type StepStatus = 'done' | 'planned' | 'failed' | 'not-run';
@@ -109,6 +115,8 @@ export interface ReportStep {
   readonly durationMs: number;
   /** The SQL, in order: what a dry run prints is what a run executes. */
   readonly statements: readonly string[];
+  /** Of a step that is repeated as a whole: the statements that say when it is `done`. */
+  readonly repeatedUntil?: readonly string[];
   /** Whom this step waited for; absent when it did not wait. */
   readonly waitedFor?: readonly Blocker[];
   readonly error?: ReportError;

@@ -4,7 +4,9 @@
 export { type Config, defineConfig, parseConfig } from './config/config.ts';
 export { loadConfig } from './config/load.ts';
 export * from './contract.ts';
-export { type ConvertJobOptions, runConvert } from './convert/convert.ts';
+export { type ConvertJobOptions, type ProgressEvent, runConvert } from './convert/convert.ts';
+export { STRATEGIES, type Strategy } from './convert/marker.ts';
+export { STAGES, type Stage } from './convert/unit.ts';
 export { KeeperError } from './errors.ts';
 export { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from './jobs/jobs.ts';
 export type {

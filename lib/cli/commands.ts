@@ -117,10 +117,16 @@ export async function planned(
   }
 }
 
-export async function convert(invocation: Invocation, table: string, flags: ConvertFlags): Promise<void> {
+/** `convert`, and `unconvert`, which is the same with its own strategy. */
+export async function convert(
+  invocation: Invocation,
+  job: 'convert' | 'unconvert',
+  table: string,
+  flags: ConvertFlags,
+): Promise<void> {
   invocation.dryRun = flags.plan === true || flags.status === true;
   if (flags.table !== undefined) {
-    throw usageError('table-twice', 'convert takes one table, as its argument.', 'Leave --table out.');
+    throw usageError('table-twice', `${job} takes one table, as its argument.`, 'Leave --table out.');
   }
   if (flags.format === 'sql' && flags.plan !== true) {
     throw usageError('format-sql', '--format sql shows a plan as a script.', 'Add --plan.');
@@ -133,13 +139,19 @@ export async function convert(invocation: Invocation, table: string, flags: Conv
       config,
       table,
       ...connectionOf(invocation, flags),
+      strategy: job === 'unconvert' ? 'unconvert' : flags.strategy,
+      until: flags.until,
       dryRun: invocation.dryRun,
       approve: flags.approve,
       undo: flags.undo,
+      finish: flags.finish,
+      maxRate: flags.maxRate,
+      maxReplicaLag: flags.maxReplicaLag,
       maxWaitMs: flags.maxWait === undefined ? undefined : flags.maxWait * 1000,
       signal: stop.signal,
       onStep: progress.onStep,
       onWait: progress.onWait,
+      onProgress: progress.onProgress,
     });
     progress.stop();
     const shown =

@@ -1,5 +1,7 @@
 import type { Temporal } from 'temporal-polyfill';
 import type { ExitCode, ReportKind } from '../contract.ts';
+import type { Strategy } from '../convert/marker.ts';
+import type { Stage } from '../convert/unit.ts';
 
 export type Format = 'pretty' | 'json' | 'sql';
 
@@ -37,9 +39,16 @@ export interface LookFlags extends CommonFlags {
 }
 
 export interface ConvertFlags extends CommonFlags {
+  readonly strategy?: Strategy;
+  readonly until?: Stage;
   readonly plan?: boolean;
   readonly status?: boolean;
   readonly undo?: boolean;
+  readonly finish?: boolean;
+  /** Rows a second. */
+  readonly maxRate?: number;
+  /** Seconds. */
+  readonly maxReplicaLag?: number;
   readonly approve?: boolean;
   readonly maxWait?: number;
 }

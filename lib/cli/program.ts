@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
+import { STAGES } from '../convert/unit.ts';
 import { convert, health, plan, planned, status, validate } from './commands.ts';
 import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 
@@ -130,15 +131,47 @@ export function buildProgram(invocation: Invocation): Command {
       .addOption(EXACT_SIZES)
       .action((flags: LookFlags) => status(invocation, flags)),
   );
-  program.addCommand(
-    command('convert', 'turn a plain table into a partitioned one while it is in use; goes on where it was')
+  const conversion = (job: 'convert' | 'unconvert', description: string): Command =>
+    command(job, description)
       .argument('<table>', 'schema.table of the config')
-      .addOption(new Option('--plan', 'show everything that would be done and do nothing').conflicts('undo'))
-      .addOption(new Option('--status', 'show how far it is and do nothing').conflicts(['plan', 'undo']))
-      .addOption(new Option('--undo', 'take back what has been prepared, before the switch'))
+      .addOption(
+        new Option('--plan', 'show everything that would be done and do nothing').conflicts('status'),
+      )
+      .addOption(new Option('--status', 'show how far it is and do nothing'))
+      .addOption(new Option('--until <stage>', 'go no further than this').choices(STAGES).default('switch'))
+      .addOption(
+        new Option('--undo', 'take back what has been prepared, or put the table that was replaced back'),
+      )
+      .addOption(
+        new Option('--finish', 'remove the table that was replaced, when all is well').conflicts('undo'),
+      )
+      .addOption(
+        new Option('--max-rate <rows>', 'rows to copy in a second, at most').argParser(
+          wholeNumber(1, 100_000_000),
+        ),
+      )
+      .addOption(
+        new Option(
+          '--max-replica-lag <seconds>',
+          'pause the copy while a replica is further behind (needs pg_monitor)',
+        ).argParser(wholeNumber(1, 86_400)),
+      )
       .addOption(APPROVE)
       .addOption(MAX_WAIT)
-      .action((table: string, flags: ConvertFlags) => convert(invocation, table, flags)),
+      .action((table: string, flags: ConvertFlags) => convert(invocation, job, table, flags));
+  program.addCommand(
+    conversion(
+      'convert',
+      'turn a plain table into a partitioned one while it is in use; goes on where it was',
+    ).addOption(
+      new Option(
+        '--strategy <strategy>',
+        'attach: no row is moved; copy: into new partitions; split: a partitioned table, into others',
+      ).choices(['attach', 'copy', 'split']),
+    ),
+  );
+  program.addCommand(
+    conversion('unconvert', 'turn a partitioned table back into a plain one while it is in use'),
   );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;

@@ -1,91 +1,44 @@
-import type { Finding, Report, ReportError, TableReport } from '../contract.ts';
+import type { Report, ReportError, TableReport } from '../contract.ts';
 import { KeeperError, usageError } from '../errors.ts';
 import { DEFAULT_MAX_WAIT_MS, type JobOptions, selectTables } from '../jobs/options.ts';
-import { ownershipProblem, statementContext } from '../jobs/plan-table.ts';
 import { executedStep, plannedStep } from '../jobs/report.ts';
 import { base, type Run, reportOf, SKIPPED, start } from '../jobs/run-context.ts';
-import { displayName } from '../partition/identifiers.ts';
-import { scheduleOf } from '../partition/schedule.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { takeTableLocks } from '../postgres/advisory-lock.ts';
-import { applyUnit, type StepOutcome } from '../postgres/apply/apply.ts';
+import { applyUnit, type Progress, type StepOutcome } from '../postgres/apply/apply.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import type { Step } from '../postgres/step.ts';
-import { undoSteps } from './attach/discard.ts';
-import { planAttach } from './attach/plan.ts';
-import { analyzeStep } from './attach/steps.ts';
-import { boundaryOf } from './boundary.ts';
-import type { Situation } from './model.ts';
-import { preflight } from './preflight.ts';
-import { preparedOf, undoRefusal } from './prepared.ts';
+import type { Strategy } from './marker.ts';
+import { checkWish, outlook, type Wish } from './outlook.ts';
+import { keepPace, type Pace } from './pace.ts';
 import { lookAt } from './situation.ts';
-import { standing } from './standing.ts';
+import type { Stage } from './unit.ts';
 
-export interface ConvertJobOptions extends Omit<JobOptions, 'tables' | 'now'> {
+/** How far one long step is. */
+export interface ProgressEvent extends Progress {
+  readonly schema: string;
+  readonly table: string;
+  readonly kind: Step['kind'];
+  readonly partition: string;
+}
+
+export interface ConvertJobOptions extends Omit<JobOptions, 'tables' | 'now'>, Pace {
   /** `schema.table` of the config. */
   readonly table: string;
+  /** Absent: the one that was begun, else `attach`. `unconvert` turns a partitioned table back into a plain one. */
+  readonly strategy?: Strategy | undefined;
+  /** The last stage to be carried out. Default: `switch`, which is all of them. */
+  readonly until?: Stage | undefined;
   /** Shows what is left to do, and does nothing. */
   readonly dryRun?: boolean | undefined;
   /** Goes on where a guard would refuse. */
   readonly approve?: boolean | undefined;
-  /** Takes back what has been prepared, as long as the table has not been switched. */
+  /** Takes back what has been prepared; or, where rows were copied, puts the table that was replaced back. */
   readonly undo?: boolean | undefined;
-}
-
-/** What is left to do, and what is to be said about it. */
-interface Outlook {
-  readonly steps: readonly Step[];
-  readonly findings: readonly Finding[];
-  readonly refusal: ReportError | null;
-}
-
-const nothingLeft = (finding: Finding): Outlook => ({ steps: [], findings: [finding], refusal: null });
-
-const partitioned = ({ table }: Situation): Finding => ({
-  finding: 'conversion',
-  severity: 'info',
-  message: `${displayName(table.schema, table.name)} is a partitioned table.`,
-  remedy: `npx partition-keeper status --table ${table.schema}.${table.name}`,
-  facts: { phase: 'converted' },
-});
-
-function outlook(run: Run, situation: Situation, options: ConvertJobOptions): Outlook {
-  const { table, config, now } = situation;
-  const context = statementContext(run.context);
-  if (table.kind === 'partitioned table') {
-    if (options.undo === true) {
-      throw usageError(
-        'already-converted',
-        `${displayName(table.schema, table.name)} is partitioned already: what was prepared is in use.`,
-        'Nothing has been done.',
-      );
-    }
-    const steps = table.rows === null && table.mayManage ? [analyzeStep(table, context)] : [];
-    return { ...nothingLeft(partitioned(situation)), steps };
-  }
-  if (table.kind === 'other') {
-    throw usageError(
-      'not-a-table',
-      `${displayName(table.schema, table.name)} is no ordinary table.`,
-      'Only tables can be converted; check the name in the config.',
-    );
-  }
-  const problem = ownershipProblem(table, run.context.server);
-  if (problem !== null) throw new KeeperError(problem);
-  if (options.undo === true) {
-    return { steps: undoSteps(situation, context), findings: [], refusal: undoRefusal(situation) };
-  }
-  const schedule = scheduleOf(config, table.keyType, now);
-  const boundary = boundaryOf(schedule, table.keys, config.premake);
-  const ours = preparedOf(situation) !== null;
-  const judged = preflight(table, config, boundary, { approve: options.approve === true, ours });
-  const plan = planAttach(situation, context);
-  const steps = plan.units.flat();
-  return {
-    steps,
-    findings: [standing(situation, plan, steps.length), ...judged.findings],
-    refusal: judged.refusal,
-  };
+  /** Removes the table that was replaced. */
+  readonly finish?: boolean | undefined;
+  /** Told again and again how far a long step is. */
+  readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
 
 const failedReport = (config: TableConfig, error: ReportError): TableReport => ({
@@ -96,22 +49,39 @@ const failedReport = (config: TableConfig, error: ReportError): TableReport => (
   error,
 });
 
-/** One step after the other; what is left is seen anew after each, as others may have changed something. */
+function wishOf({ strategy, until, approve, undo, finish }: ConvertJobOptions): Wish {
+  if (undo === true && finish === true) {
+    throw usageError(
+      'undo-and-finish',
+      'A conversion is either undone or finished.',
+      'Nothing has been done.',
+    );
+  }
+  const aim = undo === true ? 'undo' : finish === true ? 'finish' : 'convert';
+  return { strategy, aim, until: until ?? 'switch', approve: approve === true };
+}
+
+/** One unit after the other; what is left is seen anew after each, as others may have changed something. */
 async function carryOut(run: Run, config: TableConfig, options: ConvertJobOptions): Promise<TableReport> {
   const { client, server } = run.session;
+  const wish = wishOf(options);
+  const signal = options.signal ?? new AbortController().signal;
+  const pace = keepPace(client, options, signal);
   const outcomes: StepOutcome[] = [];
   let situation = await lookAt(client, config, server, run.context.now);
-  let left = outlook(run, situation, options);
-  const { findings } = left;
-  const { keyType } = situation.table;
+  checkWish(situation, wish);
+  let left = outlook(run, situation, wish);
+  let [findings] = [left.findings];
+  const { keyType, keys } = situation.table;
   const reported = (outcome: StepOutcome) => executedStep(outcome, { keyType }, config);
+  const steps = () => left.units.flatMap((unit) => unit.steps);
   const report = (status: TableReport['status'], error?: ReportError): TableReport => ({
     ...base(config),
     status,
     steps: [
       ...outcomes.map(reported),
-      ...left.steps
-        .slice(outcomes.at(-1)?.status === 'failed' ? 1 : 0)
+      ...steps()
+        .slice(done)
         .map((step) =>
           plannedStep(step, { keyType }, config, options.dryRun === true ? 'planned' : 'not-run'),
         ),
@@ -119,38 +89,59 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
     findings,
     ...(error === undefined ? {} : { error }),
   });
+  /** Steps of what is left that have been dealt with since it was looked at. */
+  let done = 0;
   if (left.refusal !== null) return report('refused', left.refusal);
   if (options.dryRun === true) return report('ok');
   const name = { schema: config.schema, table: config.table };
   for (;;) {
-    const [next] = left.steps;
+    const next = left.units.find((unit) => unit.steps.length > 0);
     if (next === undefined) return report('ok');
-    const total = outcomes.length + left.steps.length;
-    const [outcome] = await applyUnit([next], {
+    const before = outcomes.length;
+    const total = before + steps().length;
+    const found = await applyUnit(next.steps, {
       client,
       budgetMs: options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS,
-      signal: options.signal ?? new AbortController().signal,
-      onOutcome: (one) =>
-        options.onStep?.({ ...name, step: reported(one), finished: outcomes.length + 1, total }),
+      signal,
+      onOutcome: (one) => {
+        done++;
+        options.onStep?.({ ...name, step: reported(one), finished: before + done, total });
+      },
       onWait: ({ partition }, waitingFor) =>
-        options.onWait?.({ ...name, partition, waitingFor, finished: outcomes.length, total }),
+        options.onWait?.({ ...name, partition, waitingFor, finished: before + done, total }),
+      betweenRounds: async ({ kind, partition }, progress) => {
+        options.onProgress?.({ ...name, kind, partition, ...progress });
+        await pace(situation.table, progress);
+      },
     });
-    if (outcome === undefined) return report('ok');
-    if (outcome.status === 'not-run') return report('failed', outcome.error);
-    outcomes.push(outcome);
-    if (outcome.status === 'failed') return report('failed', outcome.error);
-    const before = next.statements.join(';');
-    situation = await lookAt(client, config, server, run.context.now);
-    left = outlook(run, situation, options);
+    const last = found.at(-1);
+    outcomes.push(...found.filter(({ status }) => status !== 'not-run'));
+    if (last?.status === 'not-run') done--;
+    if (last !== undefined && last.status !== 'done') return report('failed', last.error);
+    const was = JSON.stringify(next.steps.map(({ statements }) => statements));
+    const astray = situation.copy?.log?.outside === true;
+    situation = await lookAt(client, config, server, run.context.now, astray ? null : keys);
+    if (!astray && situation.copy?.log?.outside === true)
+      situation = await lookAt(client, config, server, run.context.now);
+    left = outlook(run, situation, wish);
+    findings = [
+      ...findings,
+      ...left.findings.filter(
+        ({ severity, message }) => severity === 'warning' && !findings.some((one) => one.message === message),
+      ),
+    ];
+    done = 0;
     if (left.refusal !== null) return report('refused', left.refusal);
-    if (left.steps[0]?.statements.join(';') === before)
-      throw new Error(`the step has been done and is still left to do: ${next.reason}`);
+    const again = left.units.find((unit) => unit.steps.length > 0);
+    if (again !== undefined && JSON.stringify(again.steps.map(({ statements }) => statements)) === was)
+      throw new Error(`the steps have been done and are still left to do: ${again.steps[0]?.reason}`);
   }
 }
 
 /**
- * Turns a plain table into a partitioned one, while it is in use: the table becomes the first partition, and no row is
- * moved. Whatever interrupts it, the same call goes on where it was.
+ * Converts a table while it is in use: a plain one becomes partitioned, by becoming the first partition or by being
+ * copied; a partitioned one is copied into other partitions, or becomes plain. Whatever interrupts it, the same call
+ * goes on where it was.
  * @throws KeeperError when nothing could be begun: no connection, no such table, a key it cannot have
  */
 export async function runConvert(options: ConvertJobOptions): Promise<Report> {

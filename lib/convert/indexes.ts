@@ -14,8 +14,11 @@ export interface IndexPlan {
 
 const hasKey = (index: Index, keyColumn: string): boolean => index.columns.includes(keyColumn);
 
-/** The indexes a partitioned table gets: those of the old table that are valid. */
-export function indexPlans(table: LegacyTable): IndexPlan[] {
+/**
+ * The indexes a converted table gets: those of the old table that are valid.
+ * @param interim what they are called until the switch
+ */
+export function indexPlans(table: LegacyTable, interim = parentName): IndexPlan[] {
   return table.indexes
     .filter(({ valid, name }) => valid && !isHelperIndex(name))
     .map((index) => {
@@ -28,7 +31,7 @@ export function indexPlans(table: LegacyTable): IndexPlan[] {
       return {
         index,
         change,
-        interim: parentName(index.name),
+        interim: interim(index.name),
         helper: change === 'none' ? null : helperIndexName(index.name),
       };
     });

@@ -2,6 +2,7 @@ import type { Temporal } from 'temporal-polyfill';
 import type { ManagedTable, PartitionedTable, Relation } from '../partition/model.ts';
 import type { Point } from '../partition/range.ts';
 import type { TableConfig } from '../partition/table-config.ts';
+import type { CopyState } from './copy/state.ts';
 
 /** What an inspection found of a table that is to be converted; preflight and plans know it only through this. */
 
@@ -126,6 +127,8 @@ export interface LegacyTable extends ManagedTable {
   readonly sequences: readonly Sequence[];
   readonly dependents: readonly Dependent[];
   readonly publications: readonly Publication[];
+  /** Publications that would publish any new table of its schema. */
+  readonly publishedWith: readonly string[];
   /** Foreign keys of other tables, or of itself, that refer to it. */
   readonly referencedBy: readonly string[];
   readonly policyComments: readonly { readonly name: string; readonly comment: string }[];
@@ -140,10 +143,15 @@ export interface LegacyTable extends ManagedTable {
   readonly taken: ReadonlySet<string>;
 }
 
-/** What a plan is made of: the table as it is, and the partitioned one to be, as far as it is there. */
+/** What a plan is made of: the table as it is, and the one to be, as far as it is there. */
 export interface Situation {
   readonly table: LegacyTable;
+  /** The table with its partitions, where it has any. */
+  readonly own: PartitionedTable | null;
+  /** The partitioned table to be. */
   readonly parent: PartitionedTable | null;
+  /** How far a copy is. */
+  readonly copy: CopyState | null;
   readonly config: TableConfig;
   readonly now: Temporal.Instant;
 }

@@ -24,6 +24,20 @@ export const parentName = (name: string): string => suffixed(name, '_partitioned
 /** The old table afterwards, and what of it has to make room for its like on the partitioned table. */
 export const legacyName = (name: string): string => suffixed(name, '_legacy');
 
+/** The plain table to be, where a partitioned one is turned back; and its indexes. */
+export const plainName = (name: string): string => suffixed(name, '_plain');
+
+/** The table whose rows have been copied, once the copy has its name; and what of it has to make room. */
+export const replacedName = (name: string): string => suffixed(name, '_replaced');
+
+/** The log of changes while rows are copied, and the function that writes to it or to the copy. */
+export const changesName = (name: string): string => suffixed(name, '_changes');
+export const mirrorName = (name: string): string => suffixed(name, '_mirror');
+
+/** The triggers that call that function. */
+export const MIRROR = 'partition_keeper_mirror';
+export const TRUNCATE = 'partition_keeper_truncate';
+
 const HELPER = '_partition_keeper';
 /** An index that the old table gets before it becomes a partition. */
 export const helperIndexName = (name: string): string => suffixed(name, HELPER);

@@ -1,76 +1,21 @@
-import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../partition/identifiers.ts';
+import { displayName, qualified } from '../partition/identifiers.ts';
 import { MAXVALUE, MINVALUE } from '../partition/range.ts';
 import {
   begin,
   lockReferenced,
-  nameOf,
   referencedHazard,
   referencedLocks,
   type StatementContext,
   UNDER_LOCK_TIMEOUT,
 } from '../postgres/statements/common.ts';
-import { carriedOver, parametersSql, rowSecurity } from '../postgres/statements/new-partition.ts';
 import type { Step } from '../postgres/step.ts';
-import { constraintSql, definitionOf, type IndexPlan, indexPlans, isConstraint } from './indexes.ts';
+import { indexPlans } from './indexes.ts';
 import { type ConversionMarker, conversionText } from './marker.ts';
-import type { ExtendedStatistics, LegacyTable, Sequence, Trigger } from './model.ts';
+import type { LegacyTable } from './model.ts';
 import { parentName } from './names.ts';
+import { constraintsOf, constraintsSql, indexSql, shellSql, triggerSql } from './parts.ts';
 
 const EVERYWHERE = { from: MINVALUE, to: MAXVALUE };
-
-const comment = (what: string, text: string | null): string[] =>
-  text === null ? [] : [`COMMENT ON ${what} IS ${quoteLiteral(text)}`];
-
-function indexSql(table: LegacyTable, parent: string, plan: IndexPlan): string[] {
-  const { index, interim } = plan;
-  const name = qualified(table.schema, interim);
-  const made = isConstraint(plan)
-    ? `ALTER TABLE ${parent} ADD CONSTRAINT ${quoteIdentifier(interim)} ${constraintSql(plan, table.keyColumn)}`
-    : `CREATE ${index.unique && plan.change === 'none' ? 'UNIQUE ' : ''}INDEX ${quoteIdentifier(interim)} ON ${parent} ${definitionOf(plan, table.keyColumn)}`;
-  const what = isConstraint(plan) ? `CONSTRAINT ${quoteIdentifier(interim)} ON ${parent}` : `INDEX ${name}`;
-  return [
-    made,
-    ...comment(what, index.comment),
-    ...index.statistics.map(
-      ({ column, target }) => `ALTER INDEX ${name} ALTER COLUMN ${column} SET STATISTICS ${target}`,
-    ),
-    ...(index.replicaIdentity && plan.change === 'none'
-      ? [`ALTER TABLE ${parent} REPLICA IDENTITY USING INDEX ${quoteIdentifier(interim)}`]
-      : []),
-  ];
-}
-
-function triggerSql(parent: string, trigger: Trigger): string[] {
-  const name = quoteIdentifier(trigger.name);
-  return [
-    `${trigger.before} ON ${parent} ${trigger.after}`,
-    ...(trigger.mode === null
-      ? []
-      : [`ALTER TABLE ${parent} ${trigger.mode === 'DISABLE' ? 'DISABLE' : trigger.mode} TRIGGER ${name}`]),
-    ...comment(`TRIGGER ${name} ON ${parent}`, trigger.comment),
-  ];
-}
-
-function statisticsSql(parent: string, one: ExtendedStatistics): string[] {
-  const name = qualified(one.schema, parentName(one.name));
-  return [
-    `CREATE STATISTICS ${name}${one.kinds.length === 0 ? '' : ` (${one.kinds.join(', ')})`} ON ${one.columns} FROM ${parent}`,
-    ...(one.target === null ? [] : [`ALTER STATISTICS ${name} SET STATISTICS ${one.target}`]),
-    ...comment(`STATISTICS ${name}`, one.comment),
-  ];
-}
-
-function identitySql(table: LegacyTable, parent: string, sequence: Sequence): string[] {
-  const kind = table.columns.find(({ name }) => name === sequence.column)?.identity;
-  const name = qualified(sequence.schema, parentName(sequence.name));
-  return [
-    `ALTER TABLE ${parent} ALTER COLUMN ${quoteIdentifier(sequence.column)} ADD GENERATED ${kind} AS IDENTITY (SEQUENCE NAME ${name} ${sequence.options})`,
-    ...sequence.grants.map(
-      ({ grantee, privilege, grantable }) =>
-        `GRANT ${privilege} ON SEQUENCE ${name} TO ${grantee === null ? 'PUBLIC' : quoteIdentifier(grantee)}${grantable ? ' WITH GRANT OPTION' : ''}`,
-    ),
-  ];
-}
 
 /**
  * Makes the partitioned table to be, without partitions, with everything the old one has, under names of its own
@@ -79,14 +24,6 @@ function identitySql(table: LegacyTable, parent: string, sequence: Sequence): st
 export function parentStep(table: LegacyTable, marker: ConversionMarker, context: StatementContext): Step {
   const name = parentName(table.name);
   const parent = qualified(table.schema, name);
-  const checks = table.constraints.filter(
-    ({ kind, name: own }) => kind === 'check' && !own.startsWith('partition_keeper_'),
-  );
-  const keys = table.constraints.filter(({ kind }) => kind === 'foreign key');
-  const constraint = ({ name: own, definition, comment: text }: (typeof checks)[number]) => [
-    `ALTER TABLE ${parent} ADD CONSTRAINT ${quoteIdentifier(own)} ${definition}`,
-    ...comment(`CONSTRAINT ${quoteIdentifier(own)} ON ${parent}`, text),
-  ];
   return {
     kind: 'prepare',
     partition: displayName(table.schema, name),
@@ -99,25 +36,14 @@ export function parentStep(table: LegacyTable, marker: ConversionMarker, context
       ...begin(table, context),
       UNDER_LOCK_TIMEOUT,
       ...lockReferenced(table),
-      `CREATE TABLE ${parent} (LIKE ${nameOf(table)} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING COMMENTS) PARTITION BY RANGE (${quoteIdentifier(table.keyColumn)})${table.template.tablespace === null ? '' : ` TABLESPACE ${quoteIdentifier(table.template.tablespace)}`}`,
-      `ALTER TABLE ${parent} ALTER COLUMN ${quoteIdentifier(table.keyColumn)} SET NOT NULL`,
-      ...carriedOver(parent, { ...table.template, comment: conversionText(marker) }),
-      ...table.columns
-        .filter(({ options }) => options.length > 0)
-        .map(
-          (column) =>
-            `ALTER TABLE ${parent} ALTER COLUMN ${quoteIdentifier(column.name)} SET ${parametersSql(column.options)}`,
-        ),
-      ...rowSecurity(table, name, table.template),
-      ...table.policyComments.flatMap((policy) =>
-        comment(`POLICY ${quoteIdentifier(policy.name)} ON ${parent}`, policy.comment),
-      ),
-      ...checks.flatMap(constraint),
+      ...shellSql(table, name, conversionText(marker), {
+        layout: 'partitioned',
+        interim: parentName,
+        filled: false,
+      }),
       ...indexPlans(table).flatMap((plan) => indexSql(table, parent, plan)),
-      ...table.statistics.flatMap((one) => statisticsSql(parent, one)),
-      ...table.sequences.filter(({ identity }) => identity).flatMap((one) => identitySql(table, parent, one)),
       ...table.triggers.flatMap((trigger) => triggerSql(parent, trigger)),
-      ...keys.flatMap(constraint),
+      ...constraintsSql(parent, constraintsOf(table, 'foreign key')),
       'COMMIT',
     ],
   };

@@ -7,7 +7,7 @@ import { nameOf } from '../postgres/statements/common.ts';
 import type { Boundary } from './boundary.ts';
 import { type IndexPlan, indexPlans } from './indexes.ts';
 import type { Dependent, LegacyTable } from './model.ts';
-import { isHelperIndex, legacyName, parentName } from './names.ts';
+import { isHelperIndex } from './names.ts';
 
 /** What stands in the way of a conversion, what it changes for the application, and what else is worth knowing. */
 export interface Preflight {
@@ -16,14 +16,28 @@ export interface Preflight {
   readonly refusal: ReportError | null;
 }
 
-interface Obstacle {
+export interface Obstacle {
   readonly code: string;
   readonly message: string;
   readonly remedy: string;
 }
 
+export interface PreflightOptions {
+  /** Where rows are too far ahead; null: nowhere. */
+  readonly boundary: Boundary | null;
+  /** Names that must be free. */
+  readonly names: readonly string[];
+  /** What else is in the way of the strategy. */
+  readonly others: readonly Obstacle[];
+  readonly approve: boolean;
+}
+
 /** What cannot be carried over, so that converting would lose it in silence. */
-function obstacles(table: LegacyTable, boundary: Boundary, config: TableConfig, ours: boolean): Obstacle[] {
+function obstacles(
+  table: LegacyTable,
+  config: TableConfig,
+  { boundary, names }: PreflightOptions,
+): Obstacle[] {
   const name = displayName(table.schema, table.name);
   const sql = nameOf(table);
   const found: Obstacle[] = [];
@@ -53,7 +67,7 @@ function obstacles(table: LegacyTable, boundary: Boundary, config: TableConfig, 
       `Rows of ${name} have no ${table.keyColumn}: only a default partition could hold them.`,
       `Give them one: UPDATE ${sql} SET ${quoteIdentifier(table.keyColumn)} = ... WHERE ${quoteIdentifier(table.keyColumn)} IS NULL;`,
     );
-  if (table.keys.newest !== null && table.keys.newest >= boundary.limit) {
+  if (boundary !== null && table.keys.newest !== null && table.keys.newest >= boundary.limit) {
     const limit = isoText(table.keyType, config.timeZone, boundary.limit);
     const newest = isBounded(table.keys.newest)
       ? isoText(table.keyType, config.timeZone, table.keys.newest)
@@ -112,10 +126,7 @@ function obstacles(table: LegacyTable, boundary: Boundary, config: TableConfig, 
         `The publication ${displayIdentifier(publication.name)} names ${name}, and its owner's rights are wanting to have it name the partitioned table instead.`,
         `GRANT the role that owns publication ${quoteIdentifier(publication.name)} to the executing role.`,
       );
-  const taken = [...(ours ? [] : [parentName(table.name)]), legacyName(table.name)].filter((one) =>
-    table.taken.has(one),
-  );
-  for (const one of taken)
+  for (const one of names.filter((wanted) => table.taken.has(wanted)))
     add(
       'name-taken',
       `The name ${displayName(table.schema, one)}, which the conversion needs, is taken.`,
@@ -204,13 +215,8 @@ function notes(table: LegacyTable): Finding[] {
 }
 
 /** Judges the table before anything is done to it. */
-export function preflight(
-  table: LegacyTable,
-  config: TableConfig,
-  boundary: Boundary,
-  options: { readonly approve: boolean; readonly ours: boolean },
-): Preflight {
-  const found = obstacles(table, boundary, config, options.ours);
+export function preflight(table: LegacyTable, config: TableConfig, options: PreflightOptions): Preflight {
+  const found = [...obstacles(table, config, options), ...options.others];
   const plans = indexPlans(table);
   const weaker = plans.filter(({ change }) => change === 'no longer unique');
   const findings: Finding[] = [

@@ -2,10 +2,12 @@ import type pg from 'pg';
 import type { Temporal } from 'temporal-polyfill';
 import { usageError } from '../errors.ts';
 import { displayIdentifier, displayName } from '../partition/identifiers.ts';
+import type { PartitionedTable } from '../partition/model.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
+import { readCopy } from './copy/state.ts';
 import { inspectLegacy, type Unfit } from './inspect/inspect.ts';
-import type { Situation } from './model.ts';
+import type { Keys, Situation } from './model.ts';
 import { parentName } from './names.ts';
 
 const unfit = (config: TableConfig, found: Unfit) => {
@@ -32,8 +34,18 @@ const unfit = (config: TableConfig, found: Unfit) => {
   }
 };
 
+async function partitioned(
+  client: pg.Client,
+  config: TableConfig,
+  table: string,
+): Promise<PartitionedTable | null> {
+  const [found] = await inspect(client, [{ ...config, table }]);
+  return found !== undefined && 'table' in found ? found.table : null;
+}
+
 /**
- * The table as it is, and the partitioned one to be, as far as it is there.
+ * The table as it is, and the one to be, as far as it is there.
+ * @param known the keys, where they need not be looked for once more
  * @throws KeeperError when there is no such table, or it has no such key
  */
 export async function lookAt(
@@ -41,9 +53,16 @@ export async function lookAt(
   config: TableConfig,
   server: { readonly versionNumber: number },
   now: Temporal.Instant,
+  known: Keys | null = null,
 ): Promise<Situation> {
-  const table = await inspectLegacy(client, config, server.versionNumber);
+  const table = await inspectLegacy(client, config, server.versionNumber, known);
   if ('reason' in table) throw unfit(config, table);
-  const [parent] = await inspect(client, [{ ...config, table: parentName(config.table) }]);
-  return { table, parent: parent !== undefined && 'table' in parent ? parent.table : null, config, now };
+  return {
+    table,
+    own: table.kind === 'partitioned table' ? await partitioned(client, config, config.table) : null,
+    parent: await partitioned(client, config, parentName(config.table)),
+    copy: await readCopy(client, table, config, server.versionNumber),
+    config,
+    now,
+  };
 }

@@ -24,6 +24,7 @@ export function plannedStep(
     waitedMs: 0,
     durationMs: 0,
     statements: step.statements,
+    ...(step.progress === undefined ? {} : { repeatedUntil: step.progress }),
   };
 }
 

@@ -36,6 +36,11 @@ export interface Step {
   /** Waited for outside any lock queue before every attempt. */
   readonly locks: readonly LockNeed[];
   readonly statements: readonly string[];
+  /**
+   * All statements are repeated until these say `done`: one of them is a query, which also says how much of `total`
+   * is `finished`, and how many `rows` that is.
+   */
+  readonly progress?: readonly string[];
   /** Takes back what the step committed before it failed. */
   readonly undo?: readonly string[];
   /**

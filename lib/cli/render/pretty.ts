@@ -200,6 +200,11 @@ const PAST_TENSE: Record<ReportStep['kind'], string> = {
   switch: 'switched',
   analyze: 'analyzed',
   discard: 'discarded',
+  capture: 'captured',
+  copy: 'copied',
+  'catch-up': 'brought up to date',
+  mirror: 'mirrored',
+  verify: 'verified',
 };
 
 function summary(report: Report, style: Style): string {

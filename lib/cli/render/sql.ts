@@ -14,7 +14,22 @@ function stepSql(step: ReportStep): string {
     `${step.kind} ${step.partition} [${step.from ?? '-infinity'}, ${step.to ?? 'infinity'}): ${step.reason}`,
     ...step.hazards.map((hazard) => `hazard: ${hazard}`),
   ];
-  return [comment(about.join('\n')), ...step.statements.map((statement) => `${statement};`)].join('\n');
+  const repeated =
+    step.repeatedUntil === undefined
+      ? []
+      : [
+          comment(
+            [
+              'repeat the statements of this step until the following say that it is done:',
+              ...step.repeatedUntil,
+            ].join('\n'),
+          ),
+        ];
+  return [
+    comment(about.join('\n')),
+    ...step.statements.map((statement) => `${statement};`),
+    ...repeated,
+  ].join('\n');
 }
 
 function tableSql(table: TableReport): string {

@@ -1,10 +1,7 @@
 import { isoText, keyText, parseKeyText } from '../../partition/key-type.ts';
-import type { PartitionedTable } from '../../partition/model.ts';
-import { planCreate } from '../../partition/plan-create.ts';
 import type { Point } from '../../partition/range.ts';
 import { scheduleOf } from '../../partition/schedule.ts';
 import type { StatementContext } from '../../postgres/statements/common.ts';
-import { createStep } from '../../postgres/statements/create.ts';
 import type { Step } from '../../postgres/step.ts';
 import { boundaryOf } from '../boundary.ts';
 import { indexPlans } from '../indexes.ts';
@@ -12,8 +9,10 @@ import type { ConversionMarker } from '../marker.ts';
 import type { Situation } from '../model.ts';
 import { BOUNDARY, parentName } from '../names.ts';
 import { parentStep } from '../parent.ts';
+import { parentToBe, partitionPlan } from '../partitions.ts';
 import { preparedOf } from '../prepared.ts';
 import { switchStep } from '../switch/switch.ts';
+import type { Unit } from '../unit.ts';
 import { discardStep } from './discard.ts';
 import { boundarySteps, helperIndexStep, notNullSteps } from './steps.ts';
 
@@ -21,6 +20,7 @@ import { boundarySteps, helperIndexStep, notNullSteps } from './steps.ts';
 function usable(marker: ConversionMarker | null, situation: Situation): marker is ConversionMarker {
   const { table, config, now } = situation;
   if (marker === null || marker.fingerprint !== table.fingerprint) return false;
+  if (marker.strategy !== 'attach' || marker.boundary === null) return false;
   const point = parseKeyText(table.keyType, marker.boundary);
   const tomorrow = scheduleOf(config, table.keyType, now).pointOf(now.add({ hours: 24 }));
   return point !== undefined && point > tomorrow && (table.keys.newest === null || table.keys.newest < point);
@@ -39,43 +39,21 @@ const newMarker = ({ table, config, now }: Situation, context: StatementContext)
   };
 };
 
-/** The partitioned table to be, as it will be: for a plan that is made before it is there. */
-const parentToBe = ({ table }: Situation): PartitionedTable => ({
-  ...table,
-  name: parentName(table.name),
-  partitions: [],
-  unreadable: [],
-  defaultPartition: null,
-  detached: [],
-  takenNames: new Map(),
-});
-
 /** The look-ahead from the boundary on, made with what the old table has of its own; called by the final name. */
 function partitionSteps(situation: Situation, boundary: Point, context: StatementContext): Step[] {
-  const { table, config, now } = situation;
-  const parent = situation.parent ?? parentToBe(situation);
-  const own = new Set(parent.partitions.map(({ name }) => name));
-  const takenNames = new Map(
-    [...table.taken].map((name) => [name, own.has(name) ? ('own partition' as const) : ('other' as const)]),
+  const { table } = situation;
+  const parent = situation.parent ?? parentToBe(table, parentName(table.name));
+  const { steps } = partitionPlan(
+    situation,
+    { ...parent, template: table.template },
+    { from: boundary, base: table.name, approve: true },
+    context,
   );
-  const schedule = scheduleOf(config, table.keyType, now);
-  const plan = planCreate(
-    {
-      ...parent,
-      name: table.name,
-      takenNames,
-    },
-    config,
-    { now, from: schedule.latest(boundary) },
-  );
-  const template = table.template;
-  return plan.steps
-    .filter(({ range }) => range.from >= boundary)
-    .map((step) => createStep({ ...parent, template }, step, 0, context));
+  return steps.filter(({ range }) => range.from >= boundary).map(({ step }) => step);
 }
 
 export interface AttachPlan {
-  readonly units: readonly (readonly Step[])[];
+  readonly units: readonly Unit[];
   readonly marker: ConversionMarker;
   readonly boundary: Point;
 }
@@ -89,24 +67,29 @@ export function planAttach(situation: Situation, context: StatementContext): Att
   const found = preparedOf(situation)?.marker ?? null;
   const marker = usable(found, situation) ? found : newMarker(situation, context);
   const going = marker === found;
-  const boundary = parseKeyText(table.keyType, marker.boundary) ?? 0n;
-  const text = isoText(table.keyType, config.timeZone, boundary) ?? marker.boundary;
+  const boundary = parseKeyText(table.keyType, marker.boundary ?? '') ?? 0n;
+  const text = isoText(table.keyType, config.timeZone, boundary) ?? 'the boundary';
   const discard = going ? null : discardStep(situation, context);
   const current = going ? situation : { ...situation, parent: null };
   const withoutCheck = going
     ? table
     : { ...table, constraints: table.constraints.filter(({ name }) => name !== BOUNDARY) };
   const valid = new Set(table.indexes.filter((index) => index.valid).map(({ name }) => name));
-  const units: Step[] = [
-    ...(discard === null ? [] : [discard]),
-    ...(going && parent !== null ? [] : [parentStep(withoutCheck, marker, context)]),
-    ...partitionSteps(current, boundary, context),
-    ...indexPlans(table).flatMap((plan) =>
-      plan.helper === null || valid.has(plan.helper) ? [] : [helperIndexStep(table, plan, plan.helper)],
+  const each = (stage: Unit['stage'], steps: readonly Step[]): Unit[] =>
+    steps.map((step) => ({ stage, steps: [step] }));
+  const units: Unit[] = [
+    ...each('prepare', discard === null ? [] : [discard]),
+    ...each('prepare', going && parent !== null ? [] : [parentStep(withoutCheck, marker, context)]),
+    ...each('prepare', partitionSteps(current, boundary, context)),
+    ...each(
+      'prepare',
+      indexPlans(table).flatMap((plan) =>
+        plan.helper === null || valid.has(plan.helper) ? [] : [helperIndexStep(table, plan, plan.helper)],
+      ),
     ),
-    ...notNullSteps(table, context),
-    ...boundarySteps(withoutCheck, boundary, text, context),
-    switchStep(withoutCheck, boundary, marker, context),
+    ...each('prepare', notNullSteps(table, context)),
+    ...each('verify', boundarySteps(withoutCheck, boundary, text, context)),
+    ...each('switch', [switchStep(withoutCheck, boundary, marker, context)]),
   ];
-  return { units: units.map((step) => [step]), marker, boundary };
+  return { units, marker, boundary };
 }

@@ -71,18 +71,20 @@ async function readKeys(
 }
 
 /**
- * Everything a conversion needs to know of one table, in one snapshot; null for the keys of what is no plain table.
- * Waits behind ACCESS EXCLUSIVE locks, for as long as the session lets it.
+ * Everything a conversion needs to know of one table, in one snapshot. Waits behind ACCESS EXCLUSIVE locks, for as
+ * long as the session lets it.
+ * @param known the keys, where they need not be looked for once more
  */
 export async function inspectLegacy(
   client: pg.Client,
   config: TableConfig,
   serverVersion: number,
+  known: Keys | null = null,
 ): Promise<LegacyTable | Unfit> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   try {
     await client.query("SET LOCAL statement_timeout = '0'");
-    const found = await readLegacy(client, config, serverVersion);
+    const found = await readLegacy(client, config, serverVersion, known);
     await client.query('COMMIT');
     return found;
   } catch (error) {
@@ -95,6 +97,7 @@ async function readLegacy(
   client: pg.Client,
   config: TableConfig,
   serverVersion: number,
+  known: Keys | null,
 ): Promise<LegacyTable | Unfit> {
   const read = async <Row extends pg.QueryResultRow>(sql: string, ...parameters: readonly unknown[]) =>
     (await client.query<Row>(sql, [...parameters])).rows;
@@ -121,9 +124,10 @@ async function readLegacy(
     await client.query(`SET LOCAL ROLE ${quoteIdentifier(owner)}`);
   const kind = KINDS[relation.kind] ?? 'other';
   const keys: Keys =
-    parent.may_manage === true && kind === 'table'
+    known ??
+    (parent.may_manage === true && kind !== 'other'
       ? await readKeys(client, { schema, name, keyColumn: partitionKey, keyType, nullable: !key.not_null })
-      : { oldest: null, newest: null, nulls: false };
+      : { oldest: null, newest: null, nulls: false });
   await client.query('RESET ROLE');
   const [digest] = await read<{ fingerprint: string }>(
     `SELECT ${queries.fingerprintSql(oid, partitionKey)} AS fingerprint`,
@@ -213,6 +217,9 @@ async function readLegacy(
         mayChange: row.may_change,
         viaRoot: row.via_root,
       }),
+    ),
+    publishedWith: (await read<{ readonly name: string }>(queries.wholePublications(serverVersion), oid)).map(
+      (row) => row.name,
     ),
     referencedBy: (await read<{ readonly name: string }>(queries.REFERENCED_BY, oid)).map((row) => row.name),
     policyComments: await read<{ readonly name: string; readonly comment: string }>(

@@ -1,12 +1,13 @@
 import { quoteLiteral } from '../../partition/identifiers.ts';
+import { MIRROR, TRUNCATE } from '../names.ts';
 
-/** Reads of the catalog about one table, $1 its oid. */
+/** Reads of the catalog about one table, $1 its oid. Our own triggers are not among its triggers. */
 
 export const RELATION = `
   SELECT c.relkind AS kind, c.relpersistence AS persistence, c.relname AS name, c.reloptions AS options, tc.reloptions AS toast_options,
          CASE WHEN am.amname <> current_setting('default_table_access_method') THEN am.amname END AS access_method,
          ARRAY(SELECT i.inhparent::regclass::text FROM pg_inherits i WHERE i.inhrelid = c.oid
-               UNION ALL SELECT i.inhrelid::regclass::text FROM pg_inherits i WHERE i.inhparent = c.oid
+               UNION ALL SELECT i.inhrelid::regclass::text FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind <> 'p'
                UNION ALL SELECT c.reloftype::regtype::text WHERE c.reloftype <> 0) AS relatives,
          pg_table_size(c.oid)::float8 AS heap_bytes, pg_total_relation_size(c.oid)::float8 AS bytes,
          CASE WHEN c.reltuples >= 0 THEN c.reltuples::float8 END AS rows
@@ -46,7 +47,7 @@ export const TRIGGERS = `
          CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' END AS mode,
          t.tgtype & 1 = 1 AS for_each_row, t.tgnewtable IS NOT NULL OR t.tgoldtable IS NOT NULL AS transition_tables,
          obj_description(t.oid, 'pg_trigger') AS comment
-  FROM pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal ORDER BY t.tgname`;
+  FROM pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgname NOT IN ('${MIRROR}', '${TRUNCATE}') ORDER BY t.tgname`;
 
 export const STATISTICS = `
   SELECT n.nspname AS schema, s.stxname AS name, pg_get_statisticsobjdef_columns(s.oid) AS columns,
@@ -109,6 +110,14 @@ export const publications = (serverVersion: number): string => `
          ${serverVersion >= 150_000 ? PUBLISHED : "''"} AS details
   FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = $1 ORDER BY p.pubname`;
 
+/** Publications of all tables, and of all of its schema: what is made beside the table is published as well. */
+export const wholePublications = (serverVersion: number): string => `
+  SELECT p.pubname AS name FROM pg_publication p WHERE p.puballtables${
+    serverVersion >= 150_000
+      ? ' OR EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = (SELECT c.relnamespace FROM pg_class c WHERE c.oid = $1))'
+      : ' AND $1::oid IS NOT NULL'
+  } ORDER BY 1`;
+
 export const REFERENCED_BY = `
   SELECT DISTINCT k.conrelid::regclass::text || ' (' || quote_ident(k.conname) || ')' AS name
   FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = $1 AND k.conparentid = 0 ORDER BY 1`;
@@ -144,6 +153,6 @@ export const fingerprintSql = (oid: number, keyColumn: string): string => {
     UNION ALL SELECT pg_catalog.concat_ws('|', 'function', p.oid, pg_catalog.pg_get_functiondef(p.oid)) FROM pg_catalog.pg_proc AS p WHERE p.prokind IN ('f', 'p') AND p.oid IN (SELECT d.objid FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ${oid})
     UNION ALL SELECT pg_catalog.concat_ws('|', 'publication', r.prpubid, pg_catalog.to_jsonb(r) ->> 'prattrs', pg_catalog.to_jsonb(r) ->> 'prqual') FROM pg_catalog.pg_publication_rel AS r WHERE r.prrelid = ${oid}
     UNION ALL SELECT pg_catalog.concat_ws('|', 'reference', k.conrelid, k.conname) FROM pg_catalog.pg_constraint AS k WHERE k.contype = 'f' AND k.confrelid = ${oid}
-    UNION ALL SELECT pg_catalog.concat_ws('|', 'child', i.inhrelid, i.inhparent) FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = ${oid} OR i.inhrelid = ${oid}
+    UNION ALL SELECT pg_catalog.concat_ws('|', 'child', i.inhrelid, i.inhparent) FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = ${oid} OR i.inhparent = ${oid} AND NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table AS p WHERE p.partrelid = ${oid})
   ) AS parts), ''))`;
 };

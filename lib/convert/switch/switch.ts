@@ -13,19 +13,16 @@ import {
   type StatementContext,
   UNDER_LOCK_TIMEOUT,
 } from '../../postgres/statements/common.ts';
-import type { LockNeed, Step } from '../../postgres/step.ts';
+import type { Step } from '../../postgres/step.ts';
 import { type IndexPlan, indexPlans, isConstraint } from '../indexes.ts';
 import { fingerprintSql } from '../inspect/queries.ts';
 import { type ConversionMarker, conversionText } from '../marker.ts';
-import type { Constraint, Dependent, LegacyTable, Sequence } from '../model.ts';
-import { BOUNDARY, helperTableName, legacyName, parentName } from '../names.ts';
-
-/** The tables as they are called while the switch goes on: before and after the renaming. */
-interface Names {
-  readonly table: string;
-  readonly parent: string;
-  readonly legacy: string;
-}
+import type { LegacyTable } from '../model.ts';
+import { BOUNDARY, legacyName, parentName } from '../names.ts';
+import { dependentsSql, lockViews, viewLocks } from './dependents.ts';
+import type { Names } from './names.ts';
+import { dropLocker, lockReferenced } from './referenced.ts';
+import { sequenceSql } from './sequences.ts';
 
 /**
  * Nobody has changed the table since the partitioned one was made after it, by and for its owner, and the attach has
@@ -58,100 +55,6 @@ function indexSql(table: LegacyTable, names: Names, plan: IndexPlan): string[] {
     ...(index.replicaIdentity ? [`ALTER TABLE ${names.table} REPLICA IDENTITY USING INDEX ${later}`] : []),
   ];
 }
-
-const setValue = (from: string, to: string): string =>
-  `SELECT pg_catalog.setval(${quoteLiteral(to)}, s.last_value, s.is_called) FROM ${from} AS s`;
-
-/**
- * The identity of a partition is that of the partitioned table, so the old table's goes, once the new one goes on
- * where it stands; nobody draws from it meanwhile. A sequence of one's own merely changes hands.
- */
-function sequenceSql(names: Names, sequence: Sequence): string[] {
-  const name = qualified(sequence.schema, sequence.name);
-  const column = quoteIdentifier(sequence.column);
-  if (!sequence.identity) return [`ALTER SEQUENCE ${name} OWNED BY ${names.table}.${column}`];
-  const interim = qualified(sequence.schema, parentName(sequence.name));
-  return [
-    `ALTER SEQUENCE ${name} CACHE ${sequence.cache}`,
-    setValue(name, interim),
-    `ALTER TABLE ${names.legacy} ALTER COLUMN ${column} DROP IDENTITY`,
-    `ALTER SEQUENCE ${interim} RENAME TO ${quoteIdentifier(sequence.name)}`,
-  ];
-}
-
-/** Statements about a dependent, run as the role that owns it. */
-const asOwner = (table: LegacyTable, { owner }: Dependent, ...statements: string[]): string[] =>
-  owner === table.owner
-    ? statements
-    : [
-        `SET LOCAL ROLE ${quoteIdentifier(owner)}`,
-        ...statements,
-        `SET LOCAL ROLE ${quoteIdentifier(table.owner)}`,
-      ];
-
-/** Views and functions are made anew by those who own them; publications are changed by the session's own role. */
-function dependentsSql(table: LegacyTable, names: Names): string[] {
-  const owner = quoteIdentifier(table.owner);
-  const replaced = table.dependents.flatMap((dependent) =>
-    dependent.statement === null ? [] : asOwner(table, dependent, dependent.statement),
-  );
-  const published = table.publications.flatMap(({ name, details }) => [
-    `ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ONLY ${names.legacy}`,
-    `ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${names.table}${details}`,
-  ]);
-  return [
-    ...replaced,
-    ...(published.length === 0 ? [] : ['SET LOCAL ROLE NONE', ...published, `SET LOCAL ROLE ${owner}`]),
-  ];
-}
-
-/**
- * Who reads a view locks it before the table, so we do. To give it to whom it belongs changes nothing but takes the
- * lock, where LOCK TABLE would take one on all the view reads as well.
- */
-const lockViews = (table: LegacyTable): string[] =>
-  table.dependents.flatMap((dependent) =>
-    dependent.view === null
-      ? []
-      : asOwner(
-          table,
-          dependent,
-          `ALTER VIEW ${dependent.view} OWNER TO ${quoteIdentifier(dependent.owner)}`,
-        ),
-  );
-
-const viewLocks = (table: LegacyTable): LockNeed[] =>
-  table.dependents.flatMap(({ oid, name }): LockNeed[] =>
-    oid === null ? [] : [{ oid, relation: name, mode: 'AccessExclusiveLock' }],
-  );
-
-const locker = (table: LegacyTable): string => qualified(table.schema, helperTableName(table.name));
-
-/** The foreign keys that lead to tables which no privilege lets us lock. */
-const unlockable = (table: LegacyTable): Constraint[] => {
-  const names = new Set(table.foreignKeys.flatMap(({ name, lockable }) => (lockable ? [] : [name])));
-  return table.constraints.filter(({ kind, name }) => kind === 'foreign key' && names.has(name));
-};
-
-/**
- * Tables that foreign keys refer to are locked before the table, as transactions do that write to both; those would
- * wait for us otherwise, while we wait for them. To have such a key is privilege enough to make another: one of a
- * table that lives no longer than the transaction locks what it refers to against writers.
- */
-function lockReferenced(table: LegacyTable): string[] {
-  const lockable = new Map(
-    table.foreignKeys.flatMap(({ referenced, lockable: may }) => (may ? [[referenced.oid, referenced]] : [])),
-  );
-  const others = unlockable(table);
-  return [
-    ...[...lockable.values()].flatMap((one) => lockTable(one, 'ACCESS EXCLUSIVE')),
-    ...(others.length === 0 ? [] : [`CREATE TABLE ${locker(table)} (LIKE ${nameOf(table)})`]),
-    ...others.map(({ definition }) => `ALTER TABLE ${locker(table)} ADD ${definition}`),
-  ];
-}
-
-const dropLocker = (table: LegacyTable): string[] =>
-  unlockable(table).length === 0 ? [] : [`DROP TABLE ${locker(table)}`];
 
 /**
  * The one moment that others may feel: the old table becomes the first partition and the partitioned table gets its

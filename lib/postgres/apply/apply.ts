@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type pg from 'pg';
-import type { Blocker, ReportError, StepStatus } from '../../contract.ts';
+import type { Blocker, ReportError, StepKind, StepStatus } from '../../contract.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../connect.ts';
 import { isLockFailure, SQLSTATE } from '../sqlstate.ts';
 import { SAVEPOINT, type Step } from '../step.ts';
@@ -29,6 +29,16 @@ export interface ApplyContext {
   readonly onOutcome: (outcome: StepOutcome) => void;
   /** Told whom a step waits for, again and again while it waits. */
   readonly onWait: (step: Step, blockers: readonly Blocker[]) => void;
+  /** Told how far a repeated step is, after each round but the last; the next one begins when it returns. */
+  readonly betweenRounds?: ((step: Step, progress: Progress) => Promise<void>) | undefined;
+}
+
+/** How far a repeated step is. */
+export interface Progress {
+  readonly finished: number;
+  readonly total: number;
+  /** Rows dealt with so far, where that is known. */
+  readonly rows: number | null;
 }
 
 /** Takes back what a step outside a transaction set for the session. */
@@ -72,6 +82,38 @@ async function runStatements(
   }
 }
 
+/** How far the step is; null: it is done. */
+async function progressOf(client: pg.Client, statements: readonly string[]): Promise<Progress | null> {
+  let found: Progress | null = null;
+  for (const statement of statements) {
+    const { rows } = await client.query<{ finished: number; total: number; rows?: number; done?: boolean }>(
+      statement,
+    );
+    const [row] = rows;
+    if (row?.done === false) found = { finished: row.finished, total: row.total, rows: row.rows ?? null };
+  }
+  return found;
+}
+
+/** Runs the statements, over and over where the step says so. */
+async function runRounds(
+  step: Step,
+  context: ApplyContext,
+  patient: Patience,
+  count: () => void,
+): Promise<void> {
+  const { client, signal } = context;
+  for (;;) {
+    await runStatements(client, step, patient, count);
+    await client.query(RESET);
+    if (step.progress === undefined) return;
+    const progress = await progressOf(client, step.progress);
+    if (progress === null) return;
+    await context.betweenRounds?.(step, progress);
+    signal.throwIfAborted();
+  }
+}
+
 /** Whether the partition of the step is one still. A concurrent detach is two transactions, and may end in between. */
 async function attachmentOf(client: pg.Client, step: Step): Promise<'attached' | 'pending' | 'detached'> {
   const { rows } = await client.query<{ pending: boolean }>(
@@ -102,6 +144,9 @@ async function undo(client: pg.Client, step: Step): Promise<void> {
   }
 }
 
+/** Steps that old snapshots may be in the way of, and not only locks. */
+const WAITS_FOR_SNAPSHOTS: ReadonlySet<StepKind> = new Set(['finalize-detach', 'switch']);
+
 async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome> {
   const { client, signal } = context;
   // A drop that has another way keeps half of its time for that.
@@ -109,7 +154,7 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
   const patient = patience(client, {
     budgetMs: context.budgetMs * share,
     signal,
-    othersInTheWay: step.kind === 'finalize-detach' ? () => readSnapshots(client) : undefined,
+    othersInTheWay: WAITS_FOR_SNAPSHOTS.has(step.kind) ? () => readSnapshots(client) : undefined,
     onWait: (blockers) => context.onWait(step, blockers),
   });
   const began = performance.now();
@@ -125,8 +170,7 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
   });
   try {
     signal.throwIfAborted();
-    await runStatements(client, step, patient, () => attempts++);
-    await client.query(RESET);
+    await runRounds(step, context, patient, () => attempts++);
     return outcome('done');
   } catch (error) {
     const explained = isConnectionLoss(client, error) ? CONNECTION_LOST : explain(error);

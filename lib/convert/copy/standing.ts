@@ -1,0 +1,84 @@
+import type { Finding } from '../../contract.ts';
+import { displayName, shellWord } from '../../partition/identifiers.ts';
+import type { Situation } from '../model.ts';
+import { replacedName } from '../names.ts';
+import { type CopyStrategy, isVerified } from './plan.ts';
+
+const inWords = (amount: number): string => Math.round(amount).toLocaleString('en-US');
+
+type Phase =
+  | 'not begun'
+  | 'copying'
+  | 'copied'
+  | 'following'
+  | 'verified'
+  | 'replaced'
+  | 'replaced, not followed';
+
+function phaseOf(situation: Situation): Phase {
+  const { copy } = situation;
+  if (copy === null) return 'not begun';
+  if (copy.phase === 'after') return copy.captured ? 'replaced' : 'replaced, not followed';
+  if (isVerified(copy, situation)) return 'verified';
+  if (copy.follows !== null) return 'following';
+  return copy.log?.progress?.copied === true ? 'copied' : 'copying';
+}
+
+/** How far a conversion by copy is, how much there is to copy, and what can be done next. */
+export function copyStanding(situation: Situation, strategy: CopyStrategy, left: number): Finding {
+  const { table, copy, config } = situation;
+  const phase = phaseOf(situation);
+  const name = displayName(table.schema, table.name);
+  const command = `npx partition-keeper ${strategy === 'unconvert' ? 'unconvert' : 'convert'} ${shellWord(`${config.schema}.${config.table}`)}`;
+  const replaced = displayName(table.schema, replacedName(table.name));
+  const size = `${table.rows === null ? 'an unknown number of' : `about ${inWords(table.rows)}`} rows, ${inWords(table.bytes / 1_000_000)} MB, for which the disk needs as much room again, and the log as much again for a while`;
+  const outstanding = copy?.log?.outstanding ?? 'none';
+  const messages: Record<Phase, string> = {
+    'not begun': `The conversion of ${name} has not begun; ${left} steps are left (${size}).`,
+    copying: `${inWords(copy?.log?.progress?.rows ?? 0)} rows of ${name} have been copied; ${left} steps are left (${size}).`,
+    copied: `The rows of ${name} have been copied; ${left} steps are left.`,
+    following: `${name} has a copy that follows it; ${left} steps are left.`,
+    verified: `${name} has a copy that follows it and has been compared with it; ${left} steps are left.`,
+    replaced: `${name} has been converted. ${replaced} follows it${outstanding === 'none' ? '' : ', with changes that are to be taken over'}, so that the conversion can be undone without a loss.`,
+    'replaced, not followed': `${name} has been converted. ${replaced} does not follow it any more and is to be removed.`,
+  };
+  const remedies: Partial<Record<Phase, string>> = {
+    replaced: `${command} --finish removes ${replaced}; ${command} --undo puts it back.`,
+    'replaced, not followed': `${command} --finish`,
+  };
+  return {
+    finding: 'conversion',
+    severity: 'info',
+    message: messages[phase],
+    remedy: remedies[phase] ?? command,
+    facts: {
+      phase,
+      strategy,
+      stepsLeft: left,
+      rows: table.rows,
+      bytes: table.bytes,
+      rowsCopied: copy?.log?.progress?.rows ?? null,
+      outstanding,
+      verifiedAt: copy?.log?.progress?.verified?.at ?? null,
+    },
+  };
+}
+
+/** What a comparison has found, as long as it stands. */
+export function comparisonFindings({ copy }: Situation): Finding[] {
+  const verified = copy?.log?.progress?.verified;
+  if (copy === null || verified === undefined || verified.differences === 0) return [];
+  return [
+    {
+      finding: 'conversion',
+      severity: 'warning',
+      message: `${verified.differences} rows of ${displayName(copy.other.schema, copy.other.name)} differed at ${verified.at}: ${verified.examples.join(', ')}. They are taken over anew, and compared again.`,
+      remedy: 'Look for what has changed them: nobody should write to that table.',
+      facts: {
+        differences: verified.differences,
+        examples: verified.examples,
+        verifiedAt: verified.at,
+      },
+    },
+  ];
+}

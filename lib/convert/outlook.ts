@@ -1,0 +1,186 @@
+import type { Finding, ReportError } from '../contract.ts';
+import { KeeperError, usageError } from '../errors.ts';
+import { ownershipProblem, statementContext } from '../jobs/plan-table.ts';
+import type { Run } from '../jobs/run-context.ts';
+import { displayName, shellWord } from '../partition/identifiers.ts';
+import { scheduleOf } from '../partition/schedule.ts';
+import { undoSteps } from './attach/discard.ts';
+import { planAttach } from './attach/plan.ts';
+import { analyzeStep } from './attach/steps.ts';
+import { boundaryOf } from './boundary.ts';
+import { copyObstacles } from './copy/obstacles.ts';
+import { type Aim, type CopyStrategy, interimOf, layoutOf, planCopy } from './copy/plan.ts';
+import { comparisonFindings, copyStanding } from './copy/standing.ts';
+import { wantedNames } from './copy/state.ts';
+import type { Strategy } from './marker.ts';
+import type { Situation } from './model.ts';
+import { legacyName, parentName } from './names.ts';
+import { preflight } from './preflight.ts';
+import { preparedOf, undoRefusal } from './prepared.ts';
+import { standing } from './standing.ts';
+import { STAGES, type Stage, type Unit } from './unit.ts';
+
+/** What is left to do, and what is to be said about it. */
+export interface Outlook {
+  readonly units: readonly Unit[];
+  readonly findings: readonly Finding[];
+  readonly refusal: ReportError | null;
+}
+
+export interface Wish {
+  /** Absent: the one that was begun, else `attach`. */
+  readonly strategy?: Strategy | undefined;
+  readonly aim: Aim;
+  /** The last stage to be carried out. */
+  readonly until: Stage;
+  readonly approve: boolean;
+}
+
+const nothingLeft = ({ table }: Situation): Finding => ({
+  finding: 'conversion',
+  severity: 'info',
+  message: `${displayName(table.schema, table.name)} is a partitioned table.`,
+  remedy: `npx partition-keeper status --table ${table.schema}.${table.name}`,
+  facts: { phase: 'converted' },
+});
+
+/** The strategy that was begun; null: none was. */
+const begun = (situation: Situation): Strategy | null =>
+  situation.copy?.marker.strategy ?? preparedOf(situation)?.marker.strategy ?? null;
+
+/** Which strategy it is to be; null: there is nothing to convert. */
+function strategyFor(situation: Situation, { strategy, aim }: Wish): Strategy | null {
+  const { table } = situation;
+  const name = displayName(table.schema, table.name);
+  const was = begun(situation);
+  if (was !== null && strategy !== undefined && was !== strategy) {
+    throw usageError(
+      'other-strategy',
+      `A conversion of ${name} by ${was} has been begun, and ${strategy} was asked for.`,
+      situation.copy?.phase === 'after'
+        ? 'Complete that one with --finish, or take it back with --undo, first.'
+        : 'Go on with that one, or take it back with --undo first.',
+    );
+  }
+  if (was !== null) return was;
+  if (table.kind === 'other') {
+    throw usageError(
+      'not-a-table',
+      `${name} is no ordinary table.`,
+      'Only tables can be converted; check the name in the config.',
+    );
+  }
+  if (aim === 'finish') return null;
+  const plain = table.kind === 'table';
+  if (strategy === undefined) return plain ? 'attach' : null;
+  if (plain && strategy === 'split') {
+    throw usageError(
+      'not-partitioned',
+      `${name} is not partitioned, so there are no partitions to split.`,
+      'Use --strategy attach or copy.',
+    );
+  }
+  if (plain && strategy === 'unconvert')
+    throw usageError('not-partitioned', `${name} is not partitioned.`, 'Nothing has been done.');
+  if (!plain && (strategy === 'attach' || strategy === 'copy')) {
+    if (aim === 'convert') return null;
+  }
+  return strategy;
+}
+
+/** Units up to the stage; what comes later waits for another call. */
+const upTo = (units: readonly Unit[], until: Stage): Unit[] => {
+  const last = units.findIndex(({ stage }) => STAGES.indexOf(stage) > STAGES.indexOf(until));
+  return last === -1 ? [...units] : units.slice(0, last);
+};
+
+const count = (units: readonly Unit[]): number => units.reduce((sum, { steps }) => sum + steps.length, 0);
+
+function attachOutlook(run: Run, situation: Situation, wish: Wish): Outlook {
+  const { table, config, now } = situation;
+  const context = statementContext(run.context);
+  if (wish.aim === 'undo') {
+    const steps = undoSteps(situation, context);
+    return {
+      units: steps.map((step) => ({ stage: 'prepare', steps: [step] })),
+      findings: [],
+      refusal: undoRefusal(situation),
+    };
+  }
+  const boundary = boundaryOf(scheduleOf(config, table.keyType, now), table.keys, config.premake);
+  const ours = preparedOf(situation) !== null;
+  const judged = preflight(table, config, {
+    boundary,
+    names: [...(ours ? [] : [parentName(table.name)]), legacyName(table.name)],
+    others: [],
+    approve: wish.approve,
+  });
+  const plan = planAttach(situation, context);
+  return {
+    units: plan.units,
+    findings: [standing(situation, plan, count(plan.units)), ...judged.findings],
+    refusal: judged.refusal,
+  };
+}
+
+function copyOutlook(run: Run, situation: Situation, strategy: CopyStrategy, wish: Wish): Outlook {
+  const { table, config, now, copy } = situation;
+  const context = statementContext(run.context);
+  const boundary =
+    layoutOf(strategy) === 'plain'
+      ? null
+      : boundaryOf(scheduleOf(config, table.keyType, now), table.keys, config.premake);
+  const judged =
+    copy?.phase === 'after' || wish.aim !== 'convert'
+      ? { findings: [], refusal: null }
+      : preflight(table, config, {
+          boundary,
+          names: copy === null ? wantedNames(table, interimOf(strategy)(table.name)) : [],
+          others: copyObstacles(situation),
+          approve: wish.approve,
+        });
+  const plan = planCopy(situation, strategy, wish.aim, context, wish.approve);
+  return {
+    units: plan.units,
+    findings: [
+      copyStanding(situation, strategy, count(plan.units)),
+      ...comparisonFindings(situation),
+      ...judged.findings,
+    ],
+    refusal: judged.refusal ?? plan.refusal,
+  };
+}
+
+/** @throws KeeperError when there is nothing to finish */
+export function checkWish({ table, copy }: Situation, { aim }: Wish): void {
+  if (aim !== 'finish' || copy?.phase === 'after') return;
+  throw usageError(
+    'nothing-to-finish',
+    `${displayName(table.schema, table.name)} has no table that it has replaced.`,
+    'Nothing has been done.',
+  );
+}
+
+/** @throws KeeperError when what is asked for makes no sense of the table, or the role may not do it */
+export function outlook(run: Run, situation: Situation, wish: Wish): Outlook {
+  const { table } = situation;
+  const strategy = strategyFor(situation, wish);
+  const problem = ownershipProblem(table, run.context.server);
+  const partitioned = table.kind === 'partitioned table';
+  if (strategy === null || (strategy === 'attach' && partitioned)) {
+    if (wish.aim === 'undo') {
+      throw usageError(
+        'already-converted',
+        `${displayName(table.schema, table.name)} is partitioned already: what was prepared is in use.`,
+        `To turn it back: npx partition-keeper unconvert ${shellWord(`${table.schema}.${table.name}`)}`,
+      );
+    }
+    const steps =
+      table.rows === null && table.mayManage ? [analyzeStep(table, statementContext(run.context))] : [];
+    return { units: [{ stage: 'switch', steps }], findings: [nothingLeft(situation)], refusal: null };
+  }
+  if (problem !== null) throw new KeeperError(problem);
+  const found =
+    strategy === 'attach' ? attachOutlook(run, situation, wish) : copyOutlook(run, situation, strategy, wish);
+  return { ...found, units: upTo(found.units, wish.until) };
+}
