@@ -10,7 +10,7 @@ test('what was prepared is taken back, and the table is as it was', async () => 
   await using database = await createTestDatabase();
   await preparePlainTable(database);
   const before = await describeSchema(database);
-  await convertUntil(database.url, 'constrain');
+  await convertUntil(database.url, ({ step }) => step.kind === 'constrain');
   expect(await describeSchema(database)).not.toEqual(before);
   stepsOf(await convert(database.url, { undo: true }));
   expect(await describeSchema(database)).toEqual(before);
@@ -45,7 +45,7 @@ test('rows that somebody has put into what was prepared are not thrown away with
   await using database = await createTestDatabase();
   await preparePlainTable(database);
   const before = await describeSchema(database);
-  await convertUntil(database.url, 'create');
+  await convertUntil(database.url, ({ step }) => step.kind === 'create');
   const [ahead = ''] = Object.values(await partitionsOf(database, 'app.events_partitioned'));
   await database.query('INSERT INTO app.events_partitioned (at, account) VALUES ($1, 1)', [
     ahead.split(' .. ')[0],
