@@ -2,6 +2,7 @@ import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../partit
 import { MAXVALUE, MINVALUE } from '../partition/range.ts';
 import {
   begin,
+  ensure,
   lockReferenced,
   nameOf,
   referencedHazard,
@@ -9,7 +10,12 @@ import {
   type StatementContext,
   UNDER_LOCK_TIMEOUT,
 } from '../postgres/statements/common.ts';
-import { carriedOver, parametersSql, rowSecurity } from '../postgres/statements/new-partition.ts';
+import {
+  carriedOver,
+  parametersSql,
+  policiesSql,
+  rowSecurity,
+} from '../postgres/statements/new-partition.ts';
 import type { Step } from '../postgres/step.ts';
 import { constraintSql, definitionOf, type IndexPlan, indexPlans, isConstraint } from './indexes.ts';
 import { type ConversionMarker, conversionText } from './marker.ts';
@@ -48,6 +54,23 @@ function triggerSql(parent: string, trigger: Trigger): string[] {
       ? []
       : [`ALTER TABLE ${parent} ${trigger.mode === 'DISABLE' ? 'DISABLE' : trigger.mode} TRIGGER ${name}`]),
     ...comment(`TRIGGER ${name} ON ${parent}`, trigger.comment),
+  ];
+}
+
+/** Policies may be there without row security being on; and a table that lacks one shows too much, or nothing. */
+function policySql(table: LegacyTable, name: string): string[] {
+  const { policies, template } = table;
+  if (policies.length === 0) return [];
+  const parent = qualified(table.schema, name);
+  return [
+    ...(template.rowSecurity ? [] : [policiesSql(table, name)]),
+    ensure(
+      `${policies.length} = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_policy AS p WHERE p.polrelid = pg_catalog.to_regclass(${quoteLiteral(parent)}))`,
+      `a policy of ${displayName(table.schema, table.name)} cannot be made for another table; nothing is changed`,
+    ),
+    ...policies.flatMap((policy) =>
+      comment(`POLICY ${quoteIdentifier(policy.name)} ON ${parent}`, policy.comment),
+    ),
   ];
 }
 
@@ -109,9 +132,7 @@ export function parentStep(table: LegacyTable, marker: ConversionMarker, context
             `ALTER TABLE ${parent} ALTER COLUMN ${quoteIdentifier(column.name)} SET ${parametersSql(column.options)}`,
         ),
       ...rowSecurity(table, name, table.template),
-      ...table.policyComments.flatMap((policy) =>
-        comment(`POLICY ${quoteIdentifier(policy.name)} ON ${parent}`, policy.comment),
-      ),
+      ...policySql(table, name),
       ...checks.flatMap(constraint),
       ...indexPlans(table).flatMap((plan) => indexSql(table, parent, plan)),
       ...table.statistics.flatMap((one) => statisticsSql(parent, one)),
