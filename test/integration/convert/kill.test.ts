@@ -7,10 +7,11 @@ import {
   preparePlainTable,
   SETTINGS,
 } from '../../support/convert/attach-scenario.ts';
-import { type Contents, contents, contentsDifference } from '../../support/convert/contents.ts';
+import { contents } from '../../support/convert/contents.ts';
+import { expectNothingLost } from '../../support/convert/expectations.ts';
 import { workOf } from '../../support/convert/work.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { expectNoLeftovers, runIsOver } from '../../support/faults/expectations.ts';
+import { runIsOver } from '../../support/faults/expectations.ts';
 import { type Fault, startFaultyServer } from '../../support/faults/proxy.ts';
 import { configFile, describeSchema, stepsOf } from '../../support/keeper.ts';
 
@@ -33,30 +34,6 @@ const faultsAt = (at: number): readonly Fault[] => {
 /** Where a process is killed: in the middle of a step, and when it is about to end. */
 const killedAt = (step: readonly number[]): number[] =>
   THOROUGH ? [...step] : step.filter((_, index) => index === step.length >> 1 || index === step.length - 1);
-
-const ROWS = "account = 1 AND note = 'none'";
-
-/**
- * What the application does all the time, whatever state the conversion is in. A new row has an id above all there are,
- * as long as nobody has forgotten where the sequence stands.
- */
-async function expectApplicationWorks(database: TestDatabase, told: string): Promise<void> {
-  const [row] = await database.query<{ above: boolean }>(`
-    WITH added AS (INSERT INTO app.events (at, account) VALUES (now(), 1) RETURNING id),
-         changed AS (UPDATE app.events SET account = account WHERE id = 5 RETURNING id)
-    SELECT (SELECT count(*)::int FROM app.events WHERE ${ROWS}) AS rows, (SELECT count(*)::int FROM app.newest) AS newest,
-           (SELECT id FROM added) > (SELECT max(id) FROM app.events) AS above, (SELECT id FROM changed) AS changed`);
-  expect(row, told).toEqual({ rows: 200, newest: 10, above: true, changed: 5 });
-  await database.query('DELETE FROM app.events WHERE id > 200');
-}
-
-/** After a run that was disturbed, and after the one that has gone on with it: all is well, and every row is as it was. */
-async function expectNothingLost(database: TestDatabase, before: Contents, told: string): Promise<void> {
-  await runIsOver(database);
-  await expectNoLeftovers(database);
-  await expectApplicationWorks(database, told);
-  expect(contentsDifference(before, await contents(database, 'app.events')), told).toEqual([]);
-}
 
 /** Something to break, and to do once more: it leads to where it leads undisturbed. */
 interface Scene {
