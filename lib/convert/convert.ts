@@ -102,7 +102,7 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
   const outcomes: StepOutcome[] = [];
   let situation = await lookAt(client, config, server, run.context.now);
   let left = outlook(run, situation, options);
-  const { findings } = left;
+  const changes = left.findings.filter(({ finding }) => finding === 'changes');
   const { keyType } = situation.table;
   const reported = (outcome: StepOutcome) => executedStep(outcome, { keyType }, config);
   const report = (status: TableReport['status'], error?: ReportError): TableReport => ({
@@ -116,7 +116,8 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
           plannedStep(step, { keyType }, config, options.dryRun === true ? 'planned' : 'not-run'),
         ),
     ],
-    findings,
+    // What changes for the application is worth knowing also once it has changed.
+    findings: [...left.findings.filter(({ finding }) => finding !== 'changes'), ...changes],
     ...(error === undefined ? {} : { error }),
   });
   if (left.refusal !== null) return report('refused', left.refusal);
