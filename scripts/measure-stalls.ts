@@ -13,13 +13,16 @@ import { replaceSection } from './sections.ts';
 
 const SAFETY = fileURLToPath(new URL('../docs/safety.md', import.meta.url));
 
+/** Those that note what they measure. */
+const TESTS = ['test/integration/stall.test.ts', 'test/integration/convert/stall.test.ts'];
+
 /** Plays all operations on all versions; what was measured, as lines of JSON. */
 async function measure(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'partition-keeper-stalls-'));
   try {
     const results = join(folder, 'results');
     Object.assign(process.env, { PG_MATRIX: 'all', STALL_RESULTS: results });
-    const vitest = await startVitest(['test/integration/stall.test.ts'], { run: true, watch: false });
+    const vitest = await startVitest(TESTS, { run: true, watch: false });
     await vitest.close();
     return readFileSync(results, 'utf8');
   } finally {

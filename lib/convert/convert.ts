@@ -1,4 +1,4 @@
-import type { Report, ReportError, TableReport } from '../contract.ts';
+import type { Finding, Report, ReportError, TableReport } from '../contract.ts';
 import { KeeperError, usageError } from '../errors.ts';
 import { DEFAULT_MAX_WAIT_MS, type JobOptions, selectTables } from '../jobs/options.ts';
 import { executedStep, plannedStep } from '../jobs/report.ts';
@@ -8,6 +8,7 @@ import { takeTableLocks } from '../postgres/advisory-lock.ts';
 import { applyUnit, type Progress, type StepOutcome } from '../postgres/apply/apply.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import type { Step } from '../postgres/step.ts';
+import { comparisonFindings } from './copy/standing.ts';
 import type { Strategy } from './marker.ts';
 import { checkWish, outlook, type Wish } from './outlook.ts';
 import { keepPace, type Pace } from './pace.ts';
@@ -71,7 +72,9 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
   let situation = await lookAt(client, config, server, run.context.now);
   checkWish(situation, wish);
   let left = outlook(run, situation, wish);
-  let [findings] = [left.findings];
+  const changes = left.findings.filter(({ finding }) => finding === 'changes');
+  /** What was worth a warning on the way, though it is mended. */
+  const warnings = new Map<string, Finding>();
   const { keyType, keys } = situation.table;
   const reported = (outcome: StepOutcome) => executedStep(outcome, { keyType }, config);
   const steps = () => left.units.flatMap((unit) => unit.steps);
@@ -86,7 +89,12 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
           plannedStep(step, { keyType }, config, options.dryRun === true ? 'planned' : 'not-run'),
         ),
     ],
-    findings,
+    // What changes for the application is worth knowing also once it has changed.
+    findings: [
+      ...left.findings.filter(({ finding }) => finding !== 'changes'),
+      ...changes,
+      ...warnings.values(),
+    ],
     ...(error === undefined ? {} : { error }),
   });
   /** Steps of what is left that have been dealt with since it was looked at. */
@@ -124,12 +132,7 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
     if (!astray && situation.copy?.log?.outside === true)
       situation = await lookAt(client, config, server, run.context.now);
     left = outlook(run, situation, wish);
-    findings = [
-      ...findings,
-      ...left.findings.filter(
-        ({ severity, message }) => severity === 'warning' && !findings.some((one) => one.message === message),
-      ),
-    ];
+    for (const finding of comparisonFindings(situation)) warnings.set(finding.message, finding);
     done = 0;
     if (left.refusal !== null) return report('refused', left.refusal);
     const again = left.units.find((unit) => unit.steps.length > 0);

@@ -59,6 +59,8 @@ export interface Constraint {
   /** For a foreign key, the table it refers to. */
   readonly references: string | null;
   readonly comment: string | null;
+  /** The statement that gives a right which the table's owner lacks to make it anew; null: none. */
+  readonly wanting: string | null;
 }
 
 export interface Trigger {
@@ -71,6 +73,8 @@ export interface Trigger {
   readonly forEachRow: boolean;
   readonly transitionTables: boolean;
   readonly comment: string | null;
+  /** The statement that gives a right which the table's owner lacks to make it anew; null: none. */
+  readonly wanting: string | null;
 }
 
 export interface ExtendedStatistics {
@@ -92,8 +96,8 @@ export interface Dependent {
   /** As people would call it. */
   readonly name: string;
   readonly owner: string;
-  /** Whether the executing role may act as its owner, and that owner may still create in its schema. */
-  readonly mayReplace: boolean;
+  /** The statement that gives a right which is wanting to make it anew as its owner; null: none is. */
+  readonly wanting: string | null;
   /** The statement that makes it anew, of the table that then has the name. Null where there is none. */
   readonly statement: string | null;
 }
@@ -102,7 +106,10 @@ export interface Publication {
   readonly name: string;
   /** ` (columns) WHERE (condition)`, as ALTER PUBLICATION takes it. */
   readonly details: string;
-  readonly mayChange: boolean;
+  /** Whether the table's owner may change it; else the session's own role has to. */
+  readonly asOwner: boolean;
+  /** The statement that gives a right which is wanting to change it; null: none is. */
+  readonly wanting: string | null;
   readonly viaRoot: boolean;
 }
 
@@ -131,12 +138,14 @@ export interface LegacyTable extends ManagedTable {
   readonly publishedWith: readonly string[];
   /** Foreign keys of other tables, or of itself, that refer to it. */
   readonly referencedBy: readonly string[];
-  readonly policyComments: readonly { readonly name: string; readonly comment: string }[];
+  readonly policies: readonly { readonly name: string; readonly comment: string | null }[];
   readonly heapBytes: number;
   readonly bytes: number;
   /** The server's estimate; null before the first ANALYZE. */
   readonly rows: number | null;
   readonly keys: Keys;
+  /** Row security keeps both the executing role and the owner from seeing all rows; the keys are not known then. */
+  readonly rowsHidden: boolean;
   /** A digest of everything a converted table takes from it: equal as long as nobody changes it. */
   readonly fingerprint: string;
   /** Names of relations in its schema. */

@@ -10,7 +10,7 @@ import { analyzeStep } from './attach/steps.ts';
 import { boundaryOf } from './boundary.ts';
 import { copyObstacles } from './copy/obstacles.ts';
 import { type Aim, type CopyStrategy, interimOf, layoutOf, planCopy } from './copy/plan.ts';
-import { comparisonFindings, copyStanding } from './copy/standing.ts';
+import { copyStanding } from './copy/standing.ts';
 import { wantedNames } from './copy/state.ts';
 import type { Strategy } from './marker.ts';
 import type { Situation } from './model.ts';
@@ -142,11 +142,7 @@ function copyOutlook(run: Run, situation: Situation, strategy: CopyStrategy, wis
   const plan = planCopy(situation, strategy, wish.aim, context, wish.approve);
   return {
     units: plan.units,
-    findings: [
-      copyStanding(situation, strategy, count(plan.units)),
-      ...comparisonFindings(situation),
-      ...judged.findings,
-    ],
+    findings: [copyStanding(situation, strategy, count(plan.units)), ...judged.findings],
     refusal: judged.refusal ?? plan.refusal,
   };
 }

@@ -1,6 +1,11 @@
-import { qualified, quoteIdentifier, quoteLiteral } from '../partition/identifiers.ts';
-import { nameOf } from '../postgres/statements/common.ts';
-import { carriedOver, parametersSql, rowSecurity } from '../postgres/statements/new-partition.ts';
+import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../partition/identifiers.ts';
+import { ensure, nameOf } from '../postgres/statements/common.ts';
+import {
+  carriedOver,
+  parametersSql,
+  policiesSql,
+  rowSecurity,
+} from '../postgres/statements/new-partition.ts';
 import { constraintSql, definitionOf, type IndexPlan, isConstraint } from './indexes.ts';
 import type { Constraint, ExtendedStatistics, LegacyTable, Sequence, Trigger } from './model.ts';
 
@@ -38,6 +43,23 @@ export function triggerSql(parent: string, trigger: Trigger): string[] {
       ? []
       : [`ALTER TABLE ${parent} ${trigger.mode === 'DISABLE' ? 'DISABLE' : trigger.mode} TRIGGER ${name}`]),
     ...comment(`TRIGGER ${name} ON ${parent}`, trigger.comment),
+  ];
+}
+
+/** Policies may be there without row security being on; and a table that lacks one shows too much, or nothing. */
+function policySql(table: LegacyTable, bare: string): string[] {
+  const { policies, template } = table;
+  if (policies.length === 0) return [];
+  const name = qualified(table.schema, bare);
+  return [
+    ...(template.rowSecurity ? [] : [policiesSql(table, bare)]),
+    ensure(
+      `${policies.length} = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_policy AS p WHERE p.polrelid = pg_catalog.to_regclass(${quoteLiteral(name)}))`,
+      `a policy of ${displayName(table.schema, table.name)} cannot be made for another table; nothing is changed`,
+    ),
+    ...policies.flatMap((policy) =>
+      comment(`POLICY ${quoteIdentifier(policy.name)} ON ${name}`, policy.comment),
+    ),
   ];
 }
 
@@ -123,9 +145,7 @@ export function shellSql(
           `ALTER TABLE ${name} ALTER COLUMN ${quoteIdentifier(column.name)} SET ${parametersSql(column.options)}`,
       ),
     ...rowSecurity(table, bare, table.template),
-    ...table.policyComments.flatMap((policy) =>
-      comment(`POLICY ${quoteIdentifier(policy.name)} ON ${name}`, policy.comment),
-    ),
+    ...policySql(table, bare),
     ...constraintsSql(
       name,
       constraintsOf(table, 'check').filter(({ validated }) => validated || !filled),

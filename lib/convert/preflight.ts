@@ -119,13 +119,7 @@ function obstacles(
         'Write it FOR EACH STATEMENT.',
       );
   for (const dependent of table.dependents) found.push(...dependentObstacle(name, dependent));
-  for (const publication of table.publications)
-    if (!publication.mayChange)
-      add(
-        'publication',
-        `The publication ${displayIdentifier(publication.name)} names ${name}, and its owner's rights are wanting to have it name the partitioned table instead.`,
-        `GRANT the role that owns publication ${quoteIdentifier(publication.name)} to the executing role.`,
-      );
+  found.push(...wantingRights(table));
   for (const one of names.filter((wanted) => table.taken.has(wanted)))
     add(
       'name-taken',
@@ -135,10 +129,37 @@ function obstacles(
   return found;
 }
 
-function dependentObstacle(
-  table: string,
-  { kind, name, owner, mayReplace, statement }: Dependent,
-): Obstacle[] {
+/** What of the table somebody has no right to make anew, or to change. */
+function wantingRights(table: LegacyTable): Obstacle[] {
+  const name = displayName(table.schema, table.name);
+  const found: Obstacle[] = [];
+  const add = (message: string, remedy: string | null) => {
+    if (remedy !== null) found.push({ code: 'permission', message, remedy });
+  };
+  for (const { name: constraint, references, wanting } of table.constraints)
+    add(
+      `The foreign key ${displayIdentifier(constraint)} has to be made anew, and ${table.owner}, the owner of ${name}, may not make one that refers to ${references}.`,
+      wanting,
+    );
+  for (const { name: trigger, wanting } of table.triggers)
+    add(
+      `The trigger ${displayIdentifier(trigger)} has to be made anew, and ${table.owner}, the owner of ${name}, may not call its function.`,
+      wanting,
+    );
+  for (const { name: publication, wanting } of table.publications)
+    add(
+      `The publication ${displayIdentifier(publication)} has to name the partitioned table instead of ${name}, which takes the rights of both their owners.`,
+      wanting,
+    );
+  if (table.rowsHidden)
+    add(
+      `Row security is forced upon ${table.owner}, the owner of ${name}, too, so nobody at hand sees whether all its rows can be converted.`,
+      `ALTER TABLE ${nameOf(table)} NO FORCE ROW LEVEL SECURITY; until it is converted, or convert with a role that has BYPASSRLS.`,
+    );
+  return found;
+}
+
+function dependentObstacle(table: string, { kind, name, owner, wanting, statement }: Dependent): Obstacle[] {
   if (statement === null)
     return [
       {
@@ -147,12 +168,12 @@ function dependentObstacle(
         remedy: 'Drop it and make it anew after the conversion.',
       },
     ];
-  if (mayReplace) return [];
+  if (wanting === null) return [];
   return [
     {
-      code: 'dependent',
+      code: 'permission',
       message: `The ${kind} ${name} has to be made anew by its owner ${owner}, which the executing role may not act as, or who may not create in its schema.`,
-      remedy: `GRANT ${quoteIdentifier(owner)} to the executing role, and CREATE on the schema to ${quoteIdentifier(owner)}.`,
+      remedy: wanting,
     },
   ];
 }

@@ -33,7 +33,7 @@ export function standing(situation: Situation, plan: AttachPlan, left: number): 
   return {
     finding: 'conversion',
     severity: checked ? 'warning' : 'info',
-    message: `${state}; ${left} steps are left, new partitions take over at ${boundary} (${size}).${deadline}`,
+    message: `${state}; ${left === 1 ? '1 step is' : `${left} steps are`} left, new partitions take over at ${boundary} (${size}).${deadline}`,
     remedy: `npx partition-keeper convert ${config.schema}.${config.table}`,
     facts: {
       phase: begun === null ? 'not begun' : checked ? 'bounded' : 'prepared',

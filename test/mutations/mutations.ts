@@ -223,4 +223,56 @@ const EXECUTOR: readonly Mutation[] = [
   },
 ];
 
-export const MUTATIONS: readonly Mutation[] = [...PLANNERS, ...STATEMENTS, ...EXECUTOR];
+/** Mistakes of a conversion: it trusts what others have left, or forgets what it has seen. */
+const CONVERSION: readonly Mutation[] = [
+  {
+    mistake: 'a marker of a conversion counts whoever owns the table it is on',
+    file: 'lib/convert/prepared.ts',
+    from: 'if (parent === null || parent.owner !== table.owner) return null;',
+    to: 'if (parent === null) return null;',
+    caughtBy: 'test/integration/security/injection.test.ts',
+    only: 'a conversion marker .*on a table of another owner',
+  },
+  {
+    mistake: 'rows in what a conversion has prepared are thrown away with it',
+    file: 'lib/convert/attach/discard.ts',
+    from: '    AND NOT EXISTS (SELECT FROM ${nameOf(parent)})`,',
+    to: '`,',
+    caughtBy: 'test/integration/convert/undo.test.ts',
+    only: 'that somebody has put into what was prepared',
+  },
+  {
+    mistake: 'the switch does not see that the table was changed since it was looked at',
+    file: 'lib/convert/switch/switch.ts',
+    from: '    AND ${fingerprintSql(table.oid, table.keyColumn)} = ${quoteLiteral(table.fingerprint)}`,',
+    to: '`,',
+    caughtBy: 'test/integration/convert/switch.test.ts',
+    only: 'is not switched',
+  },
+  {
+    mistake: 'the switch takes whatever has the name of the partitioned table to be',
+    file: 'lib/convert/switch/switch.ts',
+    from: "'pg_class') = ${quoteLiteral(conversionText(marker))}",
+    to: "'pg_class') IS NOT NULL",
+    caughtBy: 'test/integration/convert/switch.test.ts',
+    only: 'is not switched',
+  },
+  {
+    mistake: 'the check of the boundary is taken for validated',
+    file: 'lib/convert/switch/switch.ts',
+    from: ' AND k.convalidated)',
+    to: ')',
+    caughtBy: 'test/integration/convert/switch.test.ts',
+    only: 'is not switched',
+  },
+  {
+    mistake: 'identity columns begin anew after a conversion',
+    file: 'lib/convert/switch/switch.ts',
+    from: '    setValue(name, interim),\n',
+    to: '',
+    caughtBy: 'test/integration/convert/attach.test.ts',
+    only: 'an identity that is always generated',
+  },
+];
+
+export const MUTATIONS: readonly Mutation[] = [...PLANNERS, ...STATEMENTS, ...EXECUTOR, ...CONVERSION];

@@ -8,7 +8,7 @@ export interface ViewRow {
   readonly schema: string;
   readonly name: string;
   readonly owner: string;
-  readonly may_replace: boolean;
+  readonly wanting: string | null;
   readonly rule: string;
   readonly query: string;
   readonly options: readonly string[] | null;
@@ -18,7 +18,7 @@ export interface ViewRow {
 export interface FunctionRow {
   readonly name: string;
   readonly owner: string;
-  readonly may_replace: boolean;
+  readonly wanting: string | null;
   readonly statement: string;
 }
 
@@ -36,7 +36,7 @@ export function viewDependent(row: ViewRow): Dependent {
     kind: replaceable ? 'view' : 'other',
     name: replaceable ? name : `${row.kind === 'm' ? 'materialized view' : `rule ${row.rule} on`} ${name}`,
     owner: row.owner,
-    mayReplace: row.may_replace,
+    wanting: row.wanting,
     statement: replaceable
       ? `CREATE OR REPLACE VIEW ${qualified(row.schema, row.name)} (${row.columns.map(quoteIdentifier).join(', ')})${row.options === null ? '' : ` WITH ${parametersSql(row.options)}`} AS ${row.query.replace(/;\s*$/, '')}`
       : null,
@@ -50,6 +50,6 @@ export const functionDependent = (row: FunctionRow): Dependent => ({
   kind: 'function',
   name: row.name,
   owner: row.owner,
-  mayReplace: row.may_replace,
+  wanting: row.wanting,
   statement: row.statement,
 });

@@ -120,12 +120,17 @@ async function readLegacy(
   if (key === undefined) return { reason: 'no key column' };
   const keyType: KeyType | undefined = KEY_TYPE_NAMES[key.bare_type];
   if (keyType === undefined) return { reason: 'key type', type: key.type };
-  if (parent.may_manage === true && parent.is_owner !== true)
+  const seesAll = async () => (await read<{ readonly all: boolean }>(queries.SEES_ALL, oid))[0]?.all === true;
+  let all = await seesAll();
+  if (!all && parent.may_manage === true && parent.is_owner !== true) {
     await client.query(`SET LOCAL ROLE ${quoteIdentifier(owner)}`);
+    all = await seesAll();
+  }
   const kind = KINDS[relation.kind] ?? 'other';
+  const rowsHidden = !all && parent.force_row_security === true;
   const keys: Keys =
     known ??
-    (parent.may_manage === true && kind !== 'other'
+    (parent.may_manage === true && kind !== 'other' && !rowsHidden
       ? await readKeys(client, { schema, name, keyColumn: partitionKey, keyType, nullable: !key.not_null })
       : { oldest: null, newest: null, nulls: false });
   await client.query('RESET ROLE');
@@ -145,7 +150,7 @@ async function readLegacy(
         kind: 'other',
         name: other.name,
         owner: '',
-        mayReplace: false,
+        wanting: null,
         statement: null,
       }),
     ),
@@ -207,14 +212,16 @@ async function readLegacy(
       await read<{
         readonly name: string;
         readonly details: string;
-        readonly may_change: boolean;
+        readonly as_owner: boolean;
+        readonly wanting: string | null;
         readonly via_root: boolean;
       }>(queries.publications(serverVersion), oid)
     ).map(
       (row): Publication => ({
         name: row.name,
         details: row.details,
-        mayChange: row.may_change,
+        asOwner: row.as_owner,
+        wanting: row.wanting,
         viaRoot: row.via_root,
       }),
     ),
@@ -222,14 +229,12 @@ async function readLegacy(
       (row) => row.name,
     ),
     referencedBy: (await read<{ readonly name: string }>(queries.REFERENCED_BY, oid)).map((row) => row.name),
-    policyComments: await read<{ readonly name: string; readonly comment: string }>(
-      queries.POLICY_COMMENTS,
-      oid,
-    ),
+    policies: await read<LegacyTable['policies'][number]>(queries.POLICIES, oid),
     heapBytes: relation.heap_bytes,
     bytes: relation.bytes,
     rows: relation.rows,
     keys,
+    rowsHidden,
     fingerprint: digest?.fingerprint ?? '',
     taken: new Set((await read<{ readonly name: string }>(queries.TAKEN, oid)).map((row) => row.name)),
   };

@@ -1,5 +1,6 @@
 import { quoteLiteral } from '../../partition/identifiers.ts';
 import { MIRROR, TRUNCATE } from '../names.ts';
+import { callFrom, ownerMayPublish, publish, referTo, replaceAs } from './rights.ts';
 
 /** Reads of the catalog about one table, $1 its oid. Our own triggers are not among its triggers. */
 
@@ -13,6 +14,11 @@ export const RELATION = `
          CASE WHEN c.reltuples >= 0 THEN c.reltuples::float8 END AS rows
   FROM pg_class c LEFT JOIN pg_class tc ON tc.oid = c.reltoastrelid LEFT JOIN pg_am am ON am.oid = c.relam
   WHERE c.oid = $1`;
+
+/** Whether who asks sees every row: row security may hide some, also from the owner. */
+export const SEES_ALL = `
+  SELECT has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS all
+  FROM pg_class c WHERE c.oid = $1`;
 
 export const COLUMNS = `
   SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, format_type(a.atttypid, NULL) AS bare_type, a.attnotnull AS not_null,
@@ -38,16 +44,19 @@ export const INDEXES = `
 export const CONSTRAINTS = `
   SELECT k.conname AS name, CASE k.contype WHEN 'c' THEN 'check' WHEN 'f' THEN 'foreign key' WHEN 'x' THEN 'exclusion' ELSE 'not null' END AS kind,
          pg_get_constraintdef(k.oid) AS definition, k.convalidated AS validated, NOT k.connoinherit AS inherited,
-         CASE WHEN k.contype = 'f' THEN k.confrelid::regclass::text END AS references, obj_description(k.oid, 'pg_constraint') AS comment
-  FROM pg_constraint k WHERE k.conrelid = $1 AND k.contype IN ('c', 'f', 'x', 'n') AND k.conparentid = 0
+         CASE WHEN k.contype = 'f' THEN k.confrelid::regclass::text END AS references, obj_description(k.oid, 'pg_constraint') AS comment,
+         CASE WHEN k.contype = 'f' THEN ${referTo('c.relowner', 'r.oid', 'r.relnamespace', 'k.confkey')} END AS wanting
+  FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class r ON r.oid = k.confrelid
+  WHERE k.conrelid = $1 AND k.contype IN ('c', 'f', 'x', 'n') AND k.conparentid = 0
   ORDER BY k.conname`;
 
 export const TRIGGERS = `
   SELECT t.tgname AS name, pg_get_triggerdef(t.oid) AS definition,
          CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' END AS mode,
          t.tgtype & 1 = 1 AS for_each_row, t.tgnewtable IS NOT NULL OR t.tgoldtable IS NOT NULL AS transition_tables,
-         obj_description(t.oid, 'pg_trigger') AS comment
-  FROM pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgname NOT IN ('${MIRROR}', '${TRUNCATE}') ORDER BY t.tgname`;
+         obj_description(t.oid, 'pg_trigger') AS comment, ${callFrom('c.relowner', 'f.oid', 'f.pronamespace')} AS wanting
+  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc f ON f.oid = t.tgfoid
+  WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgname NOT IN ('${MIRROR}', '${TRUNCATE}') ORDER BY t.tgname`;
 
 export const STATISTICS = `
   SELECT n.nspname AS schema, s.stxname AS name, pg_get_statisticsobjdef_columns(s.oid) AS columns,
@@ -70,7 +79,7 @@ export const SEQUENCES = `
 /** Views in the order in which they were made; a view that reads another is not among them, and stays as it is. */
 export const VIEWS = `
   SELECT DISTINCT v.oid::int8::float8 AS oid, v.relkind AS kind, n.nspname AS schema, v.relname AS name, pg_get_userbyid(v.relowner) AS owner,
-         pg_has_role(v.relowner, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) AND has_schema_privilege(v.relowner, n.oid, 'CREATE') AS may_replace,
+         ${replaceAs('v.relowner', 'n.oid')} AS wanting,
          r.rulename AS rule, pg_get_viewdef(v.oid) AS query, v.reloptions AS options,
          ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = v.oid AND a.attnum > 0 ORDER BY a.attnum) AS columns
   FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class JOIN pg_namespace n ON n.oid = v.relnamespace
@@ -79,7 +88,7 @@ export const VIEWS = `
 
 export const FUNCTIONS = `
   SELECT DISTINCT p.oid::int8::float8 AS oid, p.oid::regprocedure::text AS name, pg_get_userbyid(p.proowner) AS owner,
-         pg_has_role(p.proowner, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) AND has_schema_privilege(p.proowner, p.pronamespace, 'CREATE') AS may_replace,
+         ${replaceAs('p.proowner', 'p.pronamespace')} AS wanting,
          pg_get_functiondef(p.oid) AS statement
   FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
   WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND p.prokind IN ('f', 'p')
@@ -106,9 +115,10 @@ const PUBLISHED = `coalesce((SELECT ' (' || string_agg(quote_ident(a.attname), '
          || coalesce(' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')', '')`;
 
 export const publications = (serverVersion: number): string => `
-  SELECT p.pubname AS name, p.pubviaroot AS via_root, pg_has_role(p.pubowner, 'USAGE') AS may_change,
+  SELECT p.pubname AS name, p.pubviaroot AS via_root, ${ownerMayPublish('c.relowner', 'p.pubowner')} AS as_owner, ${publish('c.relowner', 'p.pubowner')} AS wanting,
          ${serverVersion >= 150_000 ? PUBLISHED : "''"} AS details
-  FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = $1 ORDER BY p.pubname`;
+  FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid JOIN pg_class c ON c.oid = r.prrelid
+  WHERE r.prrelid = $1 ORDER BY p.pubname`;
 
 /** Publications of all tables, and of all of its schema: what is made beside the table is published as well. */
 export const wholePublications = (serverVersion: number): string => `
@@ -122,9 +132,8 @@ export const REFERENCED_BY = `
   SELECT DISTINCT k.conrelid::regclass::text || ' (' || quote_ident(k.conname) || ')' AS name
   FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = $1 AND k.conparentid = 0 ORDER BY 1`;
 
-export const POLICY_COMMENTS = `
-  SELECT p.polname AS name, d.description AS comment
-  FROM pg_policy p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_policy'::regclass WHERE p.polrelid = $1 ORDER BY 1`;
+export const POLICIES = `
+  SELECT p.polname AS name, obj_description(p.oid, 'pg_policy') AS comment FROM pg_policy p WHERE p.polrelid = $1 ORDER BY 1`;
 
 export const TAKEN = `
   SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = (SELECT o.relnamespace FROM pg_class o WHERE o.oid = $1)

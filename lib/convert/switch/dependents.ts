@@ -13,20 +13,25 @@ const asOwner = (table: LegacyTable, { owner }: Dependent, ...statements: string
         `SET LOCAL ROLE ${quoteIdentifier(table.owner)}`,
       ];
 
-/** Views and functions are made anew by those who own them; publications are changed by the session's own role. */
+/**
+ * Views and functions are made anew by those who own them. Publications are changed by the table's owner, or else by
+ * the session's own role, which may have the rights of both owners where neither has those of the other. The body
+ * of a function is checked as it is made, and fails that check where row security counts for its owner and is off.
+ */
 export function dependentsSql(table: LegacyTable, names: Pick<Names, 'table' | 'legacy'>): string[] {
   const owner = quoteIdentifier(table.owner);
   const replaced = table.dependents.flatMap((dependent) =>
     dependent.statement === null ? [] : asOwner(table, dependent, dependent.statement),
   );
-  const published = table.publications.flatMap(({ name, details }) => [
-    `ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ONLY ${names.legacy}`,
-    `ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${names.table}${details}`,
-  ]);
-  return [
-    ...replaced,
-    ...(published.length === 0 ? [] : ['SET LOCAL ROLE NONE', ...published, `SET LOCAL ROLE ${owner}`]),
-  ];
+  const published = table.publications.flatMap(({ name, details, asOwner: mayOwner }) => {
+    const statements = [
+      `ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ONLY ${names.legacy}`,
+      `ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${names.table}${details}`,
+    ];
+    return mayOwner ? statements : ['SET LOCAL ROLE NONE', ...statements, `SET LOCAL ROLE ${owner}`];
+  });
+  const functions = table.dependents.some(({ kind }) => kind === 'function');
+  return [...(functions ? ["SET LOCAL row_security = 'on'"] : []), ...replaced, ...published];
 }
 
 /**

@@ -41,7 +41,7 @@ const TOKENS = `$tokens$'(?:[^']|'')*'|"(?:[^"]|"")*"[.]?|[[:alnum:]_$]+[.]?|.$t
  * columns of the row at hand stand with the parent's name, which becomes the partition's. Should a policy resist
  * all the same, the partition gets none, and row security lets nobody but the owner in directly.
  */
-function policiesSql(table: ManagedTable, name: string): string {
+export function policiesSql(table: ManagedTable, name: string): string {
   const partition = qualified(table.schema, name);
   return doBlock(`
 DECLARE

@@ -39,6 +39,7 @@ describe.each<RichOptions & { readonly what: string }>([
   { what: 'full replica identity', replicaIdentity: 'full' },
   { what: 'an index for replica identity', replicaIdentity: 'index' },
   { what: 'a constraint trigger', constraintTrigger: true },
+  { what: 'policies that are not in force', rowSecurityOff: true },
 ])('a table with $what', ({ what: _, ...options }) => {
   test('is the same afterwards, as far as it can be, row by row and in all that belongs to it', async () => {
     await using database = await createTestDatabase();

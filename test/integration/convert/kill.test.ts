@@ -1,14 +1,26 @@
 import { expect, test } from 'vitest';
-import { convert, preparePlainTable } from '../../support/convert/attach-scenario.ts';
+import { runCli } from '../../support/cli.ts';
+import {
+  convert,
+  convertUntil,
+  prepared,
+  preparePlainTable,
+  SETTINGS,
+} from '../../support/convert/attach-scenario.ts';
+import { contents } from '../../support/convert/contents.ts';
+import { expectNothingLost } from '../../support/convert/expectations.ts';
+import { workOf } from '../../support/convert/work.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { runIsOver } from '../../support/faults/expectations.ts';
 import { type Fault, startFaultyServer } from '../../support/faults/proxy.ts';
-import { describeSchema, stepsOf } from '../../support/keeper.ts';
+import { configFile, describeSchema, stepsOf } from '../../support/keeper.ts';
 
 /** A lock that is not to be had, a deadlock, a cancelled statement, a full disk, and what nobody has foreseen. */
 const ERRORS = ['55P03', '40P01', '57014', '53100', 'XX000'];
 
-/** With FAULTS=all every fault at every statement; else one of them at each, in its turn. */
+/** With FAULTS=all everything at every statement; else enough to meet every kind of fault and every statement. */
+const THOROUGH = process.env['FAULTS'] === 'all';
+
 const faultsAt = (at: number): readonly Fault[] => {
   const all: readonly Fault[] = [
     { at, kind: 'cut before' },
@@ -16,50 +28,119 @@ const faultsAt = (at: number): readonly Fault[] => {
     { at, kind: 'cut after' },
     { at, kind: 'fail', sqlstate: ERRORS[at % ERRORS.length] ?? '' },
   ];
-  return process.env['FAULTS'] === 'all' ? all : all.slice(at % all.length, (at % all.length) + 1);
+  return THOROUGH ? all : all.slice(at % all.length, (at % all.length) + 1);
 };
 
-/** Looks change nothing; what breaks at one breaks at all of them. */
-const changes = (statement: string): boolean =>
-  !/^(SELECT|BEGIN ISOLATION|SET LOCAL statement_timeout = '0'|\s|RESET)/.test(statement);
+/** Where a process is killed: in the middle of a step, and when it is about to end. */
+const killedAt = (step: readonly number[]): number[] =>
+  THOROUGH ? [...step] : step.filter((_, index) => index === step.length >> 1 || index === step.length - 1);
 
-/** What the application does all the time, whatever state the conversion is in. */
-async function expectApplicationWorks(database: TestDatabase, told: string): Promise<void> {
-  const [row] = await database.query<{ rows: number; newest: number }>(`
-    WITH added AS (INSERT INTO app.events (at, account) VALUES (now(), 1) RETURNING id),
-         changed AS (UPDATE app.events SET account = account WHERE id = 5 RETURNING id)
-    SELECT (SELECT count(*)::int FROM app.events) AS rows, (SELECT count(*)::int FROM app.newest) AS newest, (SELECT id FROM added) AS added, (SELECT id FROM changed) AS changed`);
-  expect(row, told).toMatchObject({ rows: 200, newest: 10, changed: 5 });
-  await database.query('DELETE FROM app.events WHERE id > 200');
+/** Something to break, and to do once more: it leads to where it leads undisturbed. */
+interface Scene {
+  readonly prepare: () => Promise<unknown>;
+  readonly run: (url: string) => Promise<unknown>;
 }
+
+/** What an undisturbed run leaves behind, and what it sends for that. */
+async function undisturbed(database: TestDatabase, { prepare, run }: Scene) {
+  await prepare();
+  await using server = await startFaultyServer(database.url);
+  await run(server.url);
+  await runIsOver(database);
+  return { goal: await describeSchema(database), statements: server.statements };
+}
+
+/** Disturbs a run, lets another one follow, and expects that nobody can tell the difference. */
+async function expectRecovery(
+  database: TestDatabase,
+  { prepare, run }: Scene,
+  goal: readonly unknown[],
+  fault: Fault,
+  { disturb, told }: { readonly disturb: (url: string) => Promise<unknown>; readonly told: string },
+): Promise<void> {
+  await prepare();
+  const before = await contents(database, 'app.events');
+  {
+    await using server = await startFaultyServer(database.url, fault);
+    await disturb(server.url);
+    expect(server.statements.length, told).toBeGreaterThan(fault.at);
+  }
+  await expectNothingLost(database, before, told);
+  await run(database.url);
+  await expectNothingLost(database, before, told);
+  expect(await describeSchema(database), told).toEqual(goal);
+}
+
+/** Breaks the run at all its statements, one after the other. */
+async function breakEverywhere(database: TestDatabase, scene: Scene): Promise<void> {
+  const { goal, statements } = await undisturbed(database, scene);
+  for (const fault of workOf(statements).flat().flatMap(faultsAt)) {
+    await expectRecovery(database, scene, goal, fault, {
+      disturb: (url) => scene.run(url).catch(() => undefined),
+      told: `${JSON.stringify(fault)} at ${statements[fault.at]}`,
+    });
+  }
+}
+
+const conversion = (database: TestDatabase): Scene => ({
+  prepare: () => preparePlainTable(database),
+  run: async (url) => stepsOf(await convert(url)),
+});
+
+test('the conversion has steps of all kinds, and all their statements are found', async () => {
+  await using database = await createTestDatabase();
+  await preparePlainTable(database);
+  await using server = await startFaultyServer(database.url);
+  const steps = stepsOf(await convert(server.url));
+  expect(new Set(steps.map(({ kind }) => kind))).toEqual(
+    new Set(['prepare', 'create', 'index', 'constrain', 'switch', 'analyze']),
+  );
+  expect(workOf(server.statements).map((places) => places.map((at) => server.statements[at]))).toEqual(
+    steps.map(({ statements }) => statements),
+  );
+});
 
 test('a conversion may break at any statement: the next run goes on, to the same end', async () => {
   await using database = await createTestDatabase();
-  await preparePlainTable(database);
-  let statements: readonly string[];
-  {
-    await using server = await startFaultyServer(database.url);
-    // The look-ahead begins after the week to come, so how much of it is made depends on the day.
-    expect(new Set(stepsOf(await convert(server.url)).map(({ kind }) => kind))).toEqual(
-      new Set(['prepare', 'create', 'index', 'constrain', 'switch', 'analyze']),
+  await breakEverywhere(database, conversion(database));
+}, 900_000);
+
+test('a conversion may be killed at any step: the next run goes on, to the same end', async () => {
+  await using database = await createTestDatabase();
+  const scene = conversion(database);
+  const { goal, statements } = await undisturbed(database, scene);
+  for (const at of workOf(statements).flatMap(killedAt)) {
+    const killed = new AbortController();
+    await expectRecovery(
+      database,
+      scene,
+      goal,
+      { at, kind: 'call', call: () => killed.abort() },
+      {
+        disturb: async (url) => {
+          const options = { config: configFile(SETTINGS), url, signal: killed.signal };
+          const { code } = await runCli(['convert', 'app.events'], { ...options, endBy: 'SIGKILL' });
+          expect(code).toBeNull();
+        },
+        told: `being killed at ${statements[at]}`,
+      },
     );
-    statements = server.statements;
   }
-  await runIsOver(database);
-  const goal = await describeSchema(database);
-  const places = statements.flatMap((statement, at) => (changes(statement) ? [at] : []));
-  for (const fault of places.flatMap(faultsAt)) {
-    const told = `${JSON.stringify(fault)} at ${statements[fault.at]}`;
-    await preparePlainTable(database);
-    {
-      await using server = await startFaultyServer(database.url, fault);
-      await convert(server.url).catch(() => undefined);
-      expect(server.statements.length, told).toBeGreaterThan(fault.at);
-    }
-    await runIsOver(database);
-    await expectApplicationWorks(database, told);
-    stepsOf(await convert(database.url));
-    await expectApplicationWorks(database, told);
-    expect(await describeSchema(database), told).toEqual(goal);
-  }
+}, 900_000);
+
+test('what was prepared may be taken back with any break in between: the table is as it was', async () => {
+  await using database = await createTestDatabase();
+  await preparePlainTable(database);
+  // It was made NOT NULL before the boundary was, and stays so.
+  await database.query('ALTER TABLE app.events ALTER COLUMN at SET NOT NULL');
+  const original = await describeSchema(database);
+  const scene: Scene = {
+    prepare: async () => {
+      await preparePlainTable(database);
+      await convertUntil(database.url, prepared);
+    },
+    run: async (url) => stepsOf(await convert(url, { undo: true })),
+  };
+  expect((await undisturbed(database, scene)).goal).toEqual(original);
+  await breakEverywhere(database, scene);
 }, 900_000);

@@ -10,7 +10,7 @@ test('what was prepared is taken back, and the table is as it was', async () => 
   await using database = await createTestDatabase();
   await preparePlainTable(database);
   const before = await describeSchema(database);
-  await convertUntil(database.url, 'constrain');
+  await convertUntil(database.url, ({ step }) => step.kind === 'constrain');
   expect(await describeSchema(database)).not.toEqual(before);
   stepsOf(await convert(database.url, { undo: true }));
   expect(await describeSchema(database)).toEqual(before);
@@ -41,11 +41,21 @@ test.each([
   expect(await rowsOf(database, 'app.events_partitioned')).toEqual([{ rows: 1 }]);
 });
 
-test('rows that somebody has put into what was prepared are not thrown away with it', async () => {
+test.each([
+  ['rows', false],
+  ['rows that row security hides from the owner', true],
+])('%s that somebody has put into what was prepared are not thrown away with it', async (_, hidden) => {
   await using database = await createTestDatabase();
   await preparePlainTable(database);
+  if (hidden) {
+    const owner = await database.createRole();
+    await database.query(`
+      GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name}; GRANT REFERENCES ON app.accounts TO ${owner.name};
+      ALTER TABLE app.events OWNER TO ${owner.name}; ALTER VIEW app.newest OWNER TO ${owner.name};
+      ALTER TABLE app.events ENABLE ROW LEVEL SECURITY; ALTER TABLE app.events FORCE ROW LEVEL SECURITY`);
+  }
   const before = await describeSchema(database);
-  await convertUntil(database.url, 'create');
+  await convertUntil(database.url, ({ step }) => step.kind === 'create');
   const [ahead = ''] = Object.values(await partitionsOf(database, 'app.events_partitioned'));
   await database.query('INSERT INTO app.events_partitioned (at, account) VALUES ($1, 1)', [
     ahead.split(' .. ')[0],

@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Report } from '../../../lib/index.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { endings, expectFailed } from '../../support/faults/endings.ts';
 import { expectRecovery, known } from '../../support/faults/expectations.ts';
 import { closeGate } from '../../support/faults/gate.ts';
-import { type OwnServer, startOwnServer, untilRestarted } from '../../support/faults/own-server.ts';
+import { type OwnServer, startOwnServer } from '../../support/faults/own-server.ts';
 import {
   lifecycleOf,
   partition,
@@ -23,49 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** What ends a run, or its statement, from outside; and what the report calls that. */
-interface Trouble {
-  readonly name: string;
-  /** @param pid the process of the server that serves the run */
-  readonly strike: (database: TestDatabase, pid: number) => Promise<unknown>;
-  readonly codes: readonly string[];
-}
-
-const ENDED: readonly Trouble[] = [
-  {
-    name: 'a restart of the server',
-    strike: (database) => untilRestarted(database, server.restart),
-    codes: ['57P01', 'connection-lost'],
-  },
-  {
-    name: 'a crash of the server',
-    strike: async (database) => {
-      // One backend that is killed takes all others with it, as their memory may be damaged.
-      const bystander = await pidOf(await database.connect());
-      await untilRestarted(database, () => process.kill(bystander, 'SIGKILL'));
-    },
-    codes: ['57P02', 'connection-lost'],
-  },
-  {
-    name: 'a crash of its own backend',
-    strike: (database, pid) => untilRestarted(database, () => process.kill(pid, 'SIGKILL')),
-    codes: ['connection-lost'],
-  },
-  {
-    name: 'pg_terminate_backend',
-    strike: (database, pid) => database.query('SELECT pg_terminate_backend($1)', [pid]),
-    codes: ['57P01', 'connection-lost'],
-  },
-];
-
-/** Nothing says ok, and every step that is not done says so. */
-function expectFailed(report: Report, codes: readonly string[]): void {
-  const { status, error, steps } = tableOf(report);
-  expect([report.ok, status]).toEqual([false, 'failed']);
-  expect(codes).toContain(error?.code);
-  expect(error?.hint).toMatch(/run the command again/i);
-  expect(steps.map((step) => step.status)).toContain('failed');
-}
+const ENDED = endings(() => server);
 
 /** Keeps any step from its locks: they are asked for again and again. */
 async function holdAll(database: TestDatabase): Promise<pg.Client> {

@@ -1,8 +1,9 @@
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type CliOptions, runCli } from '../../support/cli.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import { expectRecovery, known } from '../../support/faults/expectations.ts';
 import { closeGate } from '../../support/faults/gate.ts';
+import { resetHostile, setHostile, untilLate } from '../../support/faults/hostile.ts';
 import {
   MOVES_ROWS,
   prepare,
@@ -13,27 +14,6 @@ import {
 } from '../../support/faults/scenarios.ts';
 import { configFile, stepsOf, tableOf } from '../../support/keeper.ts';
 import { runThatWaits } from '../../support/transactions.ts';
-import { waitUntil } from '../../support/wait.ts';
-
-/** What somebody may have set for the database, each of it in the way of a run if it held. */
-const HOSTILE: Readonly<Record<string, string>> = {
-  statement_timeout: '1s',
-  lock_timeout: '1s',
-  idle_in_transaction_session_timeout: '1s',
-  idle_session_timeout: '1s',
-  ...(inject('serverVersion') >= 17 ? { transaction_timeout: '1s' } : {}),
-  default_transaction_isolation: 'serializable',
-  default_transaction_deferrable: 'on',
-  session_replication_role: 'replica',
-  search_path: 'app, gate, pg_temp',
-  row_security: 'on',
-  TimeZone: 'Asia/Kathmandu',
-  DateStyle: 'SQL, DMY',
-  IntervalStyle: 'sql_standard',
-  quote_all_identifiers: 'on',
-  'plpgsql.variable_conflict': 'error',
-  check_function_bodies: 'off',
-};
 
 describe.each(SCENARIOS)('$name', (scenario) => {
   test('ends where it ends anyway, whatever is set for the database, and though it takes longer than allowed', async () => {
@@ -41,27 +21,12 @@ describe.each(SCENARIOS)('$name', (scenario) => {
     const all = await known(database, scenario);
     await prepare(database, scenario);
     const gate = await closeGate(database);
-    for (const [name, value] of Object.entries(HOSTILE)) {
-      await database.query(
-        `ALTER DATABASE ${database.name} SET ${name} = ${name === 'search_path' ? value : `'${value}'`}`,
-      );
-    }
+    await setHostile(database);
     const running = runJob(database.url, scenario);
-    const pid = await gate.arrival();
-    await waitUntil(
-      async () => {
-        const [row] = await database.query<{ late: boolean }>(
-          "SELECT clock_timestamp() - query_start > interval '1.5 s' AS late FROM pg_stat_activity WHERE pid = $1",
-          [pid],
-        );
-        return row === undefined || row.late;
-      },
-      { what: 'the statement has taken longer than the settings allow' },
-    );
+    await untilLate(database, await gate.arrival());
     await gate.open();
     expect(stepsOf(await running).length).toBeGreaterThan(0);
-    for (const name of Object.keys(HOSTILE))
-      await database.query(`ALTER DATABASE ${database.name} RESET ${name}`);
+    await resetHostile(database);
     expect(await stateOf(database)).toEqual(all.goal);
   });
 });

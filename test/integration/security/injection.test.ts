@@ -400,7 +400,7 @@ describe('a conversion marker that somebody has forged', () => {
       GRANT ALL ON app.accounts TO ${owner.name};
       ALTER TABLE app.events OWNER TO ${owner.name}; ALTER VIEW app.newest OWNER TO ${owner.name};
       ALTER FUNCTION app.stamp OWNER TO ${owner.name}`);
-    await convertUntil(database.url, 'constrain');
+    await convertUntil(database.url, ({ step }) => step.kind === 'constrain');
     const [row] = await database.query<{ text: string }>(
       "SELECT obj_description('app.events_partitioned'::regclass) AS text",
     );

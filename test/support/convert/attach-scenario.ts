@@ -1,6 +1,8 @@
-import type { Report } from '../../../lib/index.ts';
+import type { ConvertJobOptions, Report } from '../../../lib/index.ts';
 import type { TestDatabase } from '../database.ts';
-import { keeper } from '../keeper.ts';
+import { type Keeper, keeper, type Settings } from '../keeper.ts';
+
+export const SETTINGS: Settings = { premake: 2 };
 
 /** A plain table `app.events` that needs every kind of step a conversion has. */
 export async function preparePlainTable(database: TestDatabase): Promise<void> {
@@ -19,18 +21,23 @@ export async function preparePlainTable(database: TestDatabase): Promise<void> {
   `);
 }
 
-const keep = (url: string) => keeper({ url }, { premake: 2 });
+const keep = (url: string) => keeper({ url }, SETTINGS);
 
-export const convert = (url: string, options: { readonly undo?: boolean } = {}): Promise<Report> =>
+export const convert = (url: string, options: Parameters<Keeper['convert']>[0] = {}): Promise<Report> =>
   keep(url).convert(options);
 
-/** Runs the conversion until a step of the kind is done, and no further. */
-export async function convertUntil(url: string, kind: string): Promise<Report> {
-  const enough = new AbortController();
+type Progress = Parameters<NonNullable<ConvertJobOptions['onStep']>>[0];
+
+/** Runs the conversion until a step is done that is enough, and no further. */
+export async function convertUntil(url: string, enough: (progress: Progress) => boolean): Promise<Report> {
+  const end = new AbortController();
   return await keep(url).convert({
-    signal: enough.signal,
-    onStep: ({ step }) => {
-      if (step.kind === kind) enough.abort();
+    signal: end.signal,
+    onStep: (progress) => {
+      if (enough(progress)) end.abort();
     },
   });
 }
+
+/** Everything but the switch. */
+export const prepared = ({ finished, total }: Progress): boolean => total - finished === 1;

@@ -72,7 +72,7 @@ function triggers({ table, inSchema, options }: RichNames): string[] {
 function security({ table, bare, inSchema, key, reader, writer, options }: RichNames): string[] {
   const tenants = inSchema('tenants');
   return [
-    `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY`,
+    ...(options.rowSecurityOff ? [] : [`ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY`]),
     ...(options.forceRowSecurity ? [`ALTER TABLE ${table} FORCE ROW LEVEL SECURITY`] : []),
     `CREATE POLICY "all for writers" ON ${table} TO ${writer}
      USING (EXISTS (SELECT 1 FROM ${tenants} AS t WHERE t.name = ${bare}.tenant) OR ${bare}.tenant <> 'secret')

@@ -31,6 +31,8 @@ export interface RichOptions {
   /** A trigger that sets the key of new rows. */
   readonly keyTrigger?: boolean;
   readonly forceRowSecurity?: boolean;
+  /** There are policies, but they are not in force. */
+  readonly rowSecurityOff?: boolean;
   readonly replicaIdentity?: 'full' | 'index';
   readonly publicationForAllTables?: boolean;
   /** The publication publishes partitions as themselves; it has no filter and no list of columns then. */

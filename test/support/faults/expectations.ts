@@ -49,7 +49,7 @@ export async function known(database: TestDatabase, scenario: Scenario): Promise
 const total = ({ contents }: State): number => contents.reduce((sum, { rows }) => sum + rows, 0);
 
 /** What is left behind by no run, whatever happened to it. */
-async function expectNoLeftovers(database: TestDatabase): Promise<void> {
+export async function expectNoLeftovers(database: TestDatabase): Promise<void> {
   const [left] = await database.query(`
     SELECT (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND database = d.oid) AS advisory,
            (SELECT count(*)::int FROM pg_class WHERE relpersistence = 't') AS temporary,

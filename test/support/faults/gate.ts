@@ -9,8 +9,14 @@ export interface Gate {
   readonly open: () => Promise<void>;
 }
 
-/** Makes the gate, which is closed. Attaching, detaching and dropping then last until it is opened, for runs only. */
-export async function closeGate(database: TestDatabase): Promise<Gate> {
+/**
+ * Makes the gate, which is closed. Attaching, detaching and dropping then last until it is opened, for runs only.
+ * @param statements a pattern of others that do instead
+ */
+export async function closeGate(
+  database: TestDatabase,
+  statements = '^(ALTER TABLE .* (ATTACH|DETACH) PARTITION|DROP TABLE)',
+): Promise<Gate> {
   await database.query(`
     DROP SCHEMA IF EXISTS gate CASCADE;
     CREATE SCHEMA gate;
@@ -18,7 +24,7 @@ export async function closeGate(database: TestDatabase): Promise<Gate> {
     CREATE FUNCTION gate.pass() RETURNS event_trigger LANGUAGE plpgsql AS $$
     BEGIN
       IF current_setting('application_name') LIKE 'partition-keeper/%'
-        AND current_query() ~ '^(ALTER TABLE .* (ATTACH|DETACH) PARTITION|DROP TABLE)' THEN
+        AND current_query() ~ '${statements}' THEN
         WHILE EXISTS (SELECT FROM gate.closed) LOOP PERFORM pg_sleep(0.01); END LOOP;
       END IF;
     END $$;
