@@ -36,6 +36,8 @@ export interface Step {
   /** Waited for outside any lock queue before every attempt. */
   readonly locks: readonly LockNeed[];
   readonly statements: readonly string[];
+  /** The statement that gives a privilege which the step lacks, by the catalog's word. */
+  readonly missingGrant?: string;
   /** Takes back what the step committed before it failed. */
   readonly undo?: readonly string[];
   /**
