@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Temporal } from 'temporal-polyfill';
 import type { Finding, ReportError } from '../contract.ts';
-import { displayName, quoteIdentifier } from '../partition/identifiers.ts';
+import { displayIdentifier, displayName, quoteIdentifier } from '../partition/identifiers.ts';
 import type { ManagedTable, PartitionedTable } from '../partition/model.ts';
 import { type CleanupOptions, planCleanup } from '../partition/plan-cleanup.ts';
 import { type CreateOptions, planCreate } from '../partition/plan-create.ts';
@@ -104,6 +104,15 @@ function referencedRows(
   ];
 }
 
+/** Nor can any leave it where the owner may not create the temporary table that they are moved with. */
+function temporaryProblem(table: PartitionedTable, { database }: ServerFacts): ReportError {
+  return {
+    code: 'permission',
+    message: `Role ${table.owner}, the owner of ${displayName(table.schema, table.name)}, may not create temporary tables: no rows are moved out of its default partition.`,
+    hint: `GRANT TEMPORARY ON DATABASE ${displayIdentifier(database)} TO ${displayIdentifier(table.owner)};`,
+  };
+}
+
 export async function createPlan(
   context: PlanContext,
   table: PartitionedTable,
@@ -118,7 +127,10 @@ export async function createPlan(
   );
   const statements = statementContext(context);
   const steps = plan.steps.map((step, index) => ({ ...step, rows: rows[index] ?? 0 }));
-  const stuck = referencedRows(table, steps);
+  const stuck =
+    table.defaultPartition?.mayCreateTemporary === false && steps.some((step) => step.rows > 0)
+      ? [temporaryProblem(table, context.server)]
+      : referencedRows(table, steps);
   const possible = stuck.length === 0 ? steps : steps.filter((step) => step.rows === 0);
   return {
     units: possible.map((step) => [createStep(table, step, step.rows, statements)]),

@@ -39,6 +39,8 @@ export interface DefaultPartition extends Relation {
   readonly keys: { readonly oldest: Point; readonly newest: Point } | null;
   /** Tables that would lose rows or values (ON DELETE CASCADE, SET NULL, SET DEFAULT) if rows left this one. */
   readonly cascadesTo: readonly string[];
+  /** Whether the table's owner may create temporary tables: rows are moved out with the help of one. */
+  readonly mayCreateTemporary: boolean;
   readonly missingIndexes: readonly string[];
   readonly invalidIndexes: readonly string[];
 }

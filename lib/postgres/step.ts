@@ -41,6 +41,8 @@ export interface Step {
    * is `finished`, and how many `rows` that is.
    */
   readonly progress?: readonly string[];
+  /** The statement that gives a privilege which the step lacks, by the catalog's word. */
+  readonly missingGrant?: string;
   /** Takes back what the step committed before it failed. */
   readonly undo?: readonly string[];
   /**

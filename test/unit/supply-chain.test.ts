@@ -67,6 +67,12 @@ test('a release is tested before it is published, with provenance, by the only j
   expect(publish).toContain('needs: test');
   expect(publish).toContain('npm publish');
   expect(publish).toContain('id-token: write');
+  // Whoever may publish runs nobody's code: what it publishes was packed before, by a job that may not.
+  expect(publish.match(/^ {6}- (?:uses|run): .*$/gm)).toEqual([
+    '      - uses: actions/setup-node@v6',
+    '      - uses: actions/download-artifact@v4',
+    '      - run: npm publish --ignore-scripts --provenance --access public ./package/partition-keeper-*.tgz',
+  ]);
   expect(before).not.toMatch(/id-token|NPM_TOKEN|NODE_AUTH_TOKEN/);
   expect(JSON.parse(text('package.json'))).toMatchObject({ publishConfig: { provenance: true } });
 });

@@ -173,7 +173,7 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
     await runRounds(step, context, patient, () => attempts++);
     return outcome('done');
   } catch (error) {
-    const explained = isConnectionLoss(client, error) ? CONNECTION_LOST : explain(error);
+    const explained = isConnectionLoss(client, error) ? CONNECTION_LOST : explain(error, step.missingGrant);
     await undo(client, step).catch(() => undefined);
     return outcome(explained.code === 'stopped' ? 'not-run' : 'failed', explained);
   }

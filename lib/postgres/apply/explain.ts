@@ -7,7 +7,7 @@ const REFERENCED =
 
 const HINTS: Readonly<Record<string, string>> = {
   [SQLSTATE.insufficientPrivilege]:
-    'The role must own the table or be a member of its owner, and the owner needs CREATE and USAGE on the schema, and TEMPORARY on the database to move rows out of a default partition; the README lists the exact GRANTs. A partition that belongs to another role than its parent must be given to that one: ALTER TABLE ... OWNER TO ...',
+    'The role must own the table or be a member of its owner, and the owner needs CREATE and USAGE on the schema; the README lists the exact GRANTs.',
   [SQLSTATE.lockNotAvailable]:
     'Another session holds a lock on it (see pg_locks and pg_stat_activity); run the command again when that is over.',
   [SQLSTATE.dependentObjects]:
@@ -36,8 +36,11 @@ const HINTS: Readonly<Record<string, string>> = {
 /** What an abort signal throws: on a stop, and when its time is up. */
 const STOPPED: ReadonlySet<string> = new Set(['AbortError', 'TimeoutError']);
 
-/** Any error as the report tells it. */
-export function explain(error: unknown): ReportError {
+/**
+ * Any error as the report tells it.
+ * @param missingGrant the statement that gives a privilege which is known to be missing
+ */
+export function explain(error: unknown, missingGrant?: string): ReportError {
   if (error instanceof KeeperError) return { code: error.code, message: error.message, hint: error.hint };
   if (error instanceof Error && STOPPED.has(error.name)) {
     return {
@@ -56,6 +59,7 @@ export function explain(error: unknown): ReportError {
     code,
     message: `${message}${detail}`,
     hint:
+      (code === SQLSTATE.insufficientPrivilege ? missingGrant : undefined) ??
       HINTS[code] ??
       'The code is a SQLSTATE; the log of the server may say more. Run the command again when the cause is gone.',
   };

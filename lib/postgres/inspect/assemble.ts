@@ -150,7 +150,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
     };
   }
 
-  function defaultPartition(row: PartitionRow): DefaultPartition {
+  function defaultPartition(row: PartitionRow, parent: Sound): DefaultPartition {
     return {
       oid: row.oid,
       schema: row.schema,
@@ -159,6 +159,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
       bytes: sizeOf(row.oid),
       rows: null,
       keys: null,
+      mayCreateTemporary: parent.may_create_temporary === true,
       cascadesTo: referencesOf(row.oid).flatMap(({ schema, name, cascades }) =>
         cascades ? [displayName(schema, name)] : [],
       ),
@@ -205,7 +206,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
       unreadable: others
         .filter((row) => row !== defaultRow)
         .map(({ oid, schema, name, bounds }) => ({ oid, schema, name, boundsText: bounds ?? '' })),
-      defaultPartition: defaultRow === undefined ? null : defaultPartition(defaultRow),
+      defaultPartition: defaultRow === undefined ? null : defaultPartition(defaultRow, parent),
       detached,
       takenNames: new Map(
         takenOf(parent.oid).map(({ oid, name, own }) => [

@@ -13,6 +13,7 @@ export const PARENTS = `
          pg_has_role(c.relowner, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) AS may_manage,
          pg_get_userbyid(c.relowner) = current_user AS is_owner,
          has_schema_privilege(c.relowner, n.oid, 'CREATE') AND has_schema_privilege(c.relowner, n.oid, 'USAGE') AS may_create,
+         has_database_privilege(c.relowner, current_database(), 'TEMPORARY') AS may_create_temporary,
          d.description AS comment, t.spcname AS tablespace, c.relreplident AS replica_identity,
          CASE WHEN am.amname <> current_setting('default_table_access_method') THEN am.amname END AS access_method,
          c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,

@@ -13,6 +13,7 @@ export interface ParentRow {
   readonly may_manage: boolean | null;
   readonly is_owner: boolean | null;
   readonly may_create: boolean | null;
+  readonly may_create_temporary: boolean | null;
   readonly comment: string | null;
   readonly tablespace: string | null;
   /** Null: the server's default. Before PostgreSQL 17 a partitioned table has none. */

@@ -55,7 +55,7 @@ function hazardsOf(table: PartitionedTable, rows: number | null): string[] {
 
 /**
  * The step that creates one partition; `rows` of the default partition that belong into it move along, also those
- * that turn up only when it is attached.
+ * that turn up only when it is attached, if rows can be moved at all.
  */
 export function createStep(
   table: PartitionedTable,
@@ -64,7 +64,7 @@ export function createStep(
   context: StatementContext,
 ): Step {
   const one = stepFor(table, step, rows, context);
-  return table.defaultPartition === null || rows > 0
+  return rows > 0 || table.defaultPartition?.mayCreateTemporary !== true
     ? one
     : { ...one, fallback: [stepFor(table, step, null, context)] };
 }

@@ -1,4 +1,9 @@
-import { displayName, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
+import {
+  displayIdentifier,
+  displayName,
+  quoteIdentifier,
+  quoteLiteral,
+} from '../../partition/identifiers.ts';
 import { type Marker, markerText } from '../../partition/marker.ts';
 import type { DetachedTable, Partition, PartitionedTable } from '../../partition/model.ts';
 import type { CleanupStep } from '../../partition/plan-cleanup.ts';
@@ -67,12 +72,17 @@ function removalLocks(table: PartitionedTable, partition: Partition): LockNeed[]
   ];
 }
 
-const base = (step: CleanupStep) => ({
-  partition: displayName(step.partition.schema, step.partition.name),
-  partitionOid: step.partition.oid,
-  range: step.partition.range,
-  reason: step.reason,
-});
+function base(table: PartitionedTable, { partition, reason }: CleanupStep) {
+  const name = displayName(partition.schema, partition.name);
+  const strange = 'strangeOwner' in partition && partition.strangeOwner !== null;
+  return {
+    partition: name,
+    partitionOid: partition.oid,
+    range: partition.range,
+    reason,
+    ...(strange ? { missingGrant: `ALTER TABLE ${name} OWNER TO ${displayIdentifier(table.owner)};` } : {}),
+  };
+}
 
 /** The comment the partition has of its own, also where a marker of ours stands in its place. */
 const ownComment = ({ marker, comment }: Partition): string | null =>
@@ -107,7 +117,7 @@ function dropAttached(
 ): Step {
   const alternative = table.defaultPartition === null && partition.kind === 'table' && !pending;
   return {
-    ...base(step),
+    ...base(table, step),
     kind: 'drop',
     hazards: [
       'removes data',
@@ -141,7 +151,7 @@ function dropDetached(
   context: StatementContext,
 ): Step {
   return {
-    ...base(step),
+    ...base(table, step),
     kind: 'drop',
     hazards: ['removes data', ...referencedHazard(table, 'an ACCESS EXCLUSIVE lock')],
     // Dropping the table's foreign keys locks what they refer to.
@@ -170,7 +180,7 @@ function detachConcurrently(
 ): Step {
   const marker = markerOf(table, partition, context);
   return {
-    ...base(step),
+    ...base(table, step),
     kind: 'detach',
     hazards: referencedHazard(table, 'a SHARE ROW EXCLUSIVE lock'),
     // Once begun it cannot be taken back, only finished; what that will need had better be free.
@@ -205,7 +215,7 @@ function detachBlocking(
   context: StatementContext,
 ): Step {
   return {
-    ...base(step),
+    ...base(table, step),
     kind: 'detach',
     hazards: [
       `an ACCESS EXCLUSIVE lock on ${displayName(table.schema, table.name)} for a moment, because its default partition forbids a concurrent detach`,
@@ -238,7 +248,7 @@ function finalizeDetach(
   thenDrop: boolean,
 ): Step {
   return {
-    ...base(step),
+    ...base(table, step),
     kind: 'finalize-detach',
     hazards: referencedHazard(table, 'a SHARE ROW EXCLUSIVE lock'),
     locks: [

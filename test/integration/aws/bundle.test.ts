@@ -7,9 +7,19 @@ import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  inject,
+  onTestFinished,
+  test,
+} from 'vitest';
 import { FUNCTIONS, type FunctionName } from '../../../lib/aws/code.ts';
-import { type Job, METRIC_NAMESPACE, type Report } from '../../../lib/contract.ts';
+import { ENVIRONMENT, type Job, METRIC_NAMESPACE, type Report } from '../../../lib/contract.ts';
 import { type EmbeddedServer, startEmbeddedServer } from '../../../support/embedded-server.ts';
 import { makeCertificates } from '../../support/certificates.ts';
 import { synthesize, type TestAssembly } from '../../support/lambda/assembly.ts';
@@ -35,6 +45,9 @@ let server: EmbeddedServer;
 let secrets: SecretsEndpoint;
 let folder: string;
 let password: string;
+/** Whatever was a password in the course of a test, and the functions that were started in it. */
+const passwords: string[] = [];
+const started: RunningFunction[] = [];
 let numbers = 0;
 const another = (): number => ++numbers;
 
@@ -61,6 +74,13 @@ beforeEach(async () => {
   return () => secrets[Symbol.dispose]();
 });
 
+afterEach(() => {
+  const logs = started.flatMap((lambda) => lambda.logs()).join('\n');
+  for (const secret of passwords) expect(logs, 'the logs of all functions').not.toContain(secret);
+  started.length = 0;
+  passwords.length = 0;
+});
+
 afterAll(async () => {
   await server.stop();
   assembly[Symbol.dispose]();
@@ -78,6 +98,7 @@ async function connectTo(database: string): Promise<pg.Client> {
 /** Gives the role another password, and the secret too unless told otherwise. */
 async function rotate(where: { readonly secret: boolean } = { secret: true }): Promise<void> {
   password = `secret-${another()}`;
+  passwords.push(password);
   const client = await connectTo('postgres');
   await client.query(`ALTER ROLE partition_keeper PASSWORD '${password}'`);
   await client.end();
@@ -128,19 +149,22 @@ interface StartOptions {
   readonly port?: number;
   readonly trusted?: boolean;
   readonly from?: TestAssembly;
+  /** Who logs in by IAM instead of with the secret. */
+  readonly iamUser?: string;
 }
 
 /** Starts a function as it would be deployed, but for the places of what it talks to. */
-function start(
+async function start(
   name: FunctionName,
   database: string,
-  { port = server.port, trusted = true, from = assembly }: StartOptions = {},
+  { port = server.port, trusted = true, from = assembly, iamUser }: StartOptions = {},
 ): Promise<RunningFunction> {
   const { NODE_EXTRA_CA_CERTS: _, ...environment } = from.functions[name].environment;
-  return startFunction({
+  const lambda = await startFunction({
     ...from.functions[name],
     environment: {
       ...environment,
+      ...(iamUser === undefined ? {} : { [ENVIRONMENT.iamUser]: iamUser }),
       ...ACCOUNT,
       PGHOST: 'localhost',
       PGPORT: String(port),
@@ -149,6 +173,8 @@ function start(
       ...(trusted ? { NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') } : {}),
     },
   });
+  started.push(lambda);
+  return lambda;
 }
 
 /** What a metric of a job, or of a table, says. */
@@ -239,7 +265,6 @@ describe('create', () => {
     expect(recordsOf(second, 'step')).toEqual([]);
     expect(valuesOf(second, 'PartitionsCreated', { Job: 'create' })).toEqual([0]);
     expect(secrets.takeCalls()).toBe(0);
-    expect(lambda.logs().join('\n')).not.toContain(password);
   });
 
   test('refuses a payload it does not know, by name, and says nothing about the job', async () => {
@@ -310,6 +335,16 @@ describe('create', () => {
     expect(recordsOf(answer, 'failed')).toMatchObject([{ level: 'ERROR', error: { code: 'tls-untrusted' } }]);
     expect(valuesOf(answer, 'RunFailed', { Job: 'create' })).toEqual([1]);
     expect(await database.partitions()).toEqual(NONE);
+  });
+
+  test('tells nothing of the token with which it logs in by IAM, not even when that is refused', async () => {
+    const database = await createDatabase();
+    await using lambda = await start('create-partitions', database.name, { iamUser: 'partition_keeper' });
+    const answer = await lambda.invoke({});
+    // This server knows passwords only, and takes the token for one.
+    expect(recordsOf(answer, 'failed')).toMatchObject([{ level: 'ERROR', error: { code: '28P01' } }]);
+    expect(secrets.takeCalls()).toBe(0);
+    expect([...lambda.logs(), messageOf(answer)].join('\n')).not.toMatch(/X-Amz-|Signature/i);
   });
 
   test('begins nothing when its time is up, and finishes the next time', async () => {

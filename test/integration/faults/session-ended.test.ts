@@ -1,17 +1,21 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Report } from '../../../lib/index.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { endings, expectFailed } from '../../support/faults/endings.ts';
 import { expectRecovery, known } from '../../support/faults/expectations.ts';
 import { closeGate } from '../../support/faults/gate.ts';
 import { type OwnServer, startOwnServer } from '../../support/faults/own-server.ts';
+import { startProxy } from '../../support/faults/proxy.ts';
 import {
   lifecycleOf,
+  MOVES_ROWS,
   partition,
   prepare,
   runJob,
   SCENARIOS,
   scenarioThat,
+  stateOf,
 } from '../../support/faults/scenarios.ts';
 import { tableOf } from '../../support/keeper.ts';
 import { pidOf, runThatWaits, waitUntilLong } from '../../support/transactions.ts';
@@ -24,6 +28,11 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const ENDED = endings(() => server);
+
+function expectReadOnly(report: Report): void {
+  expectFailed(report, ['25006']);
+  expect(tableOf(report).error?.hint).toContain('connect to the primary');
+}
 
 /** Keeps any step from its locks: they are asked for again and again. */
 async function holdAll(database: TestDatabase): Promise<pg.Client> {
@@ -125,7 +134,10 @@ describe('a concurrent detach', () => {
 });
 
 describe('a fail-over in mid-run', () => {
-  test.each([scenarioThat('create'), scenarioThat('drops'), scenarioThat('detaches')])(
+  /** Those whose first transaction begins only when the lock is free. */
+  const waiting = SCENARIOS.filter((scenario) => scenario !== MOVES_ROWS);
+
+  test.each(waiting)(
     'to a server that takes no writes: $name fails, and is completed when it takes them again',
     async (scenario) => {
       await using database = await server.createDatabase();
@@ -142,9 +154,23 @@ describe('a fail-over in mid-run', () => {
       await database.query('ALTER SYSTEM RESET default_transaction_read_only');
       await database.query('SELECT pg_reload_conf()');
       await database.query('RESET default_transaction_read_only');
-      expectFailed(report, ['25006']);
-      expect(tableOf(report).error?.hint).toContain('connect to the primary');
+      expectReadOnly(report);
       await expectRecovery(database, all, 'a fail-over');
     },
   );
+
+  // It copies before it waits for anybody: the server has changed its mind when the transaction begins.
+  test('to a server that takes no writes fails before rows are copied, and moves them later', async () => {
+    await using database = await server.createDatabase();
+    const all = await known(database, MOVES_ROWS);
+    await prepare(database, MOVES_ROWS);
+    {
+      await using proxy = await startProxy(database.url, {
+        rewrite: (statement) => (statement === 'BEGIN' ? 'BEGIN READ ONLY' : statement),
+      });
+      expectReadOnly(await runJob(proxy.url, MOVES_ROWS));
+    }
+    expect(await stateOf(database)).toEqual(all.before);
+    await expectRecovery(database, all, 'a fail-over');
+  });
 });

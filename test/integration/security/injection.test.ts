@@ -1,5 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { logger } from '../../../functions/log.ts';
+import { handlerFor } from '../../../functions/runtime.ts';
 import { parsePayload } from '../../../lib/config/payload.ts';
 import { KeeperError } from '../../../lib/index.ts';
 import { quoteIdentifier as quote, quoteLiteral } from '../../../lib/partition/identifiers.ts';
@@ -271,6 +276,89 @@ test('no word of a config or on the command line becomes a statement', async () 
     expect((await runCli(args, { config: configFile({}), url: database.url })).code, args.join(' ')).toBe(2);
   expect(await catalogState(database)).toEqual(before);
   await expectCanary(database);
+});
+
+/** Texts that are only hostile, and those that begin like what belongs there. */
+const afterUsual = (usual: string) =>
+  fc.oneof(
+    hostile,
+    hostile.map((text) => usual + text),
+  );
+
+test('no value of a config that is more than a name gets as far as the database', () => {
+  const anyWrong = fc.oneof(
+    afterUsual('UTC').map((timeZone) => ({ timeZone })),
+    afterUsual('month').map((interval) => ({ interval })),
+    afterUsual('drop').map((expired) => ({ expired })),
+    afterUsual('1').map((premake) => ({ premake })),
+    afterUsual('3 months').map((retention) => ({ retention })),
+    afterUsual('months').map((unit) => ({ retention: { [unit]: 1 } })),
+    afterUsual('1').map((months) => ({ retention: { months } })),
+    afterUsual('1').map((hours) => ({ grace: { hours } })),
+  );
+  fc.assert(
+    fc.property(anyWrong, (settings) => {
+      expect(() => keeper({ url: 'postgresql://nowhere' }, settings as Settings)).toThrow(KeeperError);
+    }),
+  );
+});
+
+describe('a payload', () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'partition-keeper-injection-'));
+    const settings: Settings = { retention: { months: 1 }, maxExpiredShare: 1, premake: 1 };
+    await writeFile(join(folder, 'partitions.config.json'), JSON.stringify(configFile(settings)));
+    logger.setLogLevel('SILENT');
+    vi.stubEnv('LAMBDA_TASK_ROOT', folder);
+    vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'true');
+  });
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await rm(folder, { recursive: true });
+  });
+
+  const table = afterUsual('app.events');
+  const partition = afterUsual('app.old');
+  const moment = afterUsual('2026-11-22T00:00:00Z');
+  const anyHostile = fc.oneof(
+    fc.record({
+      job: fc.constantFrom('create' as const, 'cleanup' as const, 'health' as const),
+      payload: table.map((text) => ({ tables: [text] })),
+    }),
+    // One that may be removed does not take the other along.
+    fc.record({
+      job: fc.constant('cleanup' as const),
+      payload: partition.map((text) => ({ partitions: ['app.old', text], approve: true })),
+    }),
+    fc.record({
+      job: fc.constant('create' as const),
+      payload: fc.tuple(fc.constantFrom('from', 'to'), moment).map(([key, text]) => ({ [key]: text })),
+    }),
+  );
+
+  test('whose words are hostile does nothing', async () => {
+    await using database = await withCanary();
+    vi.stubEnv('DATABASE_URL', database.url);
+    await database.query(`
+      CREATE SCHEMA app;
+      CREATE TABLE app.events (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE app.old PARTITION OF app.events FOR VALUES FROM ('2001-01-01') TO ('2001-02-01')`);
+    const before = await catalogState(database);
+    const context = { awsRequestId: 'request', getRemainingTimeInMillis: () => 600_000 };
+    await fc.assert(
+      fc.asyncProperty(anyHostile, async ({ job, payload }) => {
+        await expect(handlerFor(job)(payload, context)).rejects.toThrow();
+        expect(await catalogState(database)).toEqual(before);
+      }),
+      { numRuns: 60 },
+    );
+    await expectCanary(database);
+    // What those words are added to is what the job would obey.
+    await handlerFor('create')({ tables: ['app.events'], from: '2026-11-22T00:00:00Z' }, context);
+    expect(await catalogState(database)).not.toEqual(before);
+  });
 });
 
 test('a payload is taken by its form before anything is done', () => {

@@ -2,6 +2,7 @@ import type { Report } from '../../../lib/index.ts';
 import type { TestDatabase } from '../database.ts';
 import { describeSchema, keeper, type Settings } from '../keeper.ts';
 import { monthStart } from '../traffic.ts';
+import { leaveDetachUnfinished } from '../unfinished-detach.ts';
 
 /** A state of the table `app.events`, and a job that has something to do there. */
 export interface Scenario {
@@ -10,6 +11,8 @@ export interface Scenario {
   readonly months: readonly number[];
   /** Statements that make it special. */
   readonly special?: readonly string[];
+  /** The month of a partition whose concurrent detach was begun and not finished. */
+  readonly unfinished?: number;
   readonly settings: Settings;
   readonly job: 'create' | 'cleanup';
 }
@@ -31,14 +34,16 @@ const marker = (month: number): string => `
       'detachedAt', '2020-01-01T00:00:00Z', 'by', 'a test', 'runId', 'none', 'comment', NULL)::text, ' : ', ':'), ', "', ',"') || '}');
   END $$`;
 
-/** One for each kind of step there is. */
-export const SCENARIOS: readonly Scenario[] = [
+const DEFAULT_PARTITION = 'CREATE TABLE app.events_default PARTITION OF app.events DEFAULT';
+
+/** What runs do most of the time. */
+export const USUAL: readonly Scenario[] = [
   { name: 'create', months: [-1, 0], settings: { ...settings, premake: 2 }, job: 'create' },
   {
     name: 'create that moves rows out of the default partition',
     months: [-1, 0],
     special: [
-      'CREATE TABLE app.events_default PARTITION OF app.events DEFAULT',
+      DEFAULT_PARTITION,
       `INSERT INTO app.events (id, at, account) SELECT n, '${monthStart(1)} 12:00Z', 1 FROM generate_series(1001, 1050) AS n`,
     ],
     settings,
@@ -60,6 +65,43 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
+/** What they do beside an empty default partition, and with what an interrupted run has left: other statements. */
+const UNUSUAL: readonly Scenario[] = [
+  {
+    name: 'create beside an empty default partition',
+    months: [-1, 0],
+    special: [DEFAULT_PARTITION],
+    settings,
+    job: 'create',
+  },
+  {
+    name: 'cleanup that detaches beside a default partition',
+    months: [-4, 0, 1],
+    special: [DEFAULT_PARTITION],
+    settings: { ...settings, expired: 'detach' },
+    job: 'cleanup',
+  },
+  {
+    name: 'cleanup that finishes a detach',
+    months: [-4, 0, 1],
+    special: [marker(-4)],
+    unfinished: -4,
+    settings: { ...settings, expired: 'detach' },
+    job: 'cleanup',
+  },
+  {
+    name: 'cleanup that finishes a detach in order to drop',
+    months: [-4, 0, 1],
+    special: [marker(-4)],
+    unfinished: -4,
+    settings,
+    job: 'cleanup',
+  },
+];
+
+/** Together, all statements of all kinds of steps. */
+export const SCENARIOS: readonly Scenario[] = [...USUAL, ...UNUSUAL];
+
 /** The first one whose name ends like this. */
 export function scenarioThat(ending: string): Scenario {
   const found = SCENARIOS.find(({ name }) => name.endsWith(ending));
@@ -71,7 +113,10 @@ export function scenarioThat(ending: string): Scenario {
 export const MOVES_ROWS = scenarioThat('out of the default partition');
 
 /** Makes the schema anew. */
-export async function prepare(database: TestDatabase, { months, special = [] }: Scenario): Promise<void> {
+export async function prepare(
+  database: TestDatabase,
+  { months, special = [], unfinished }: Scenario,
+): Promise<void> {
   await database.query(`
     DROP SCHEMA IF EXISTS app CASCADE;
     CREATE SCHEMA app;
@@ -90,10 +135,13 @@ export async function prepare(database: TestDatabase, { months, special = [] }: 
     `);
   }
   for (const statement of special) await database.query(statement);
+  if (unfinished !== undefined)
+    await leaveDetachUnfinished(database, 'app.events', `app.${partition(unfinished)}`);
 }
 
-export const runJob = (url: string, { job, settings: of }: Scenario): Promise<Report> =>
-  keeper({ url }, of)[job]();
+/** @param maxWaitMs how long a step may wait for locks; as long as usual unless given */
+export const runJob = (url: string, { job, settings: of }: Scenario, maxWaitMs?: number): Promise<Report> =>
+  keeper({ url }, of)[job]({ maxWaitMs });
 
 /** What a marker says of the moment, which differs between runs. */
 const momentary = (text: string): string =>

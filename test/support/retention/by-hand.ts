@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { markerText } from '../../../lib/partition/marker.ts';
+import { leaveDetachUnfinished } from '../unfinished-detach.ts';
 import { type Life, shifted } from './keeping.ts';
 import type { Event } from './story.ts';
 
@@ -7,15 +8,17 @@ import type { Event } from './story.ts';
 const REFUSALS = new Set(['42P17', '23514', '55000', '42809', '22003', '22P02', '42830']);
 
 /** Whether it was done; false where PostgreSQL refuses it. */
-async function attempt({ database }: Life, sql: string): Promise<boolean> {
+async function unlessRefused(work: Promise<unknown>): Promise<boolean> {
   try {
-    await database.query(sql);
+    await work;
     return true;
   } catch (error) {
     if (error instanceof pg.DatabaseError && REFUSALS.has(error.code ?? '')) return false;
     throw error;
   }
 }
+
+const attempt = ({ database }: Life, sql: string): Promise<boolean> => unlessRefused(database.query(sql));
 
 async function chosen(
   { database }: Life,
@@ -65,24 +68,12 @@ async function mark({ database, server }: Life, name: string): Promise<void> {
   }
 }
 
-/** A reader keeps a concurrent detach from ending; it gives up waiting and remains pending. */
+/** A concurrent detach begins and does not come to its end, unless PostgreSQL refuses to begin it. */
 async function interrupt(life: Life, which: number, ours: boolean): Promise<void> {
   const partition = await chosen(life, which);
   if (partition === undefined) return;
-  const { database } = life;
   if (ours) await mark(life, partition.name);
-  const reader = await database.connect();
-  try {
-    await reader.query('BEGIN; SELECT FROM app.events LIMIT 1');
-    await database.query("SET lock_timeout = '20ms'");
-    const detach = `ALTER TABLE app.events DETACH PARTITION app.${partition.name} CONCURRENTLY`;
-    await attempt(life, detach).catch((error: unknown) => {
-      if (!(error instanceof pg.DatabaseError) || error.code !== '55P03') throw error;
-    });
-  } finally {
-    await database.query('RESET lock_timeout');
-    await reader.end();
-  }
+  await unlessRefused(leaveDetachUnfinished(life.database, 'app.events', `app.${partition.name}`));
 }
 
 /** What people do to the table besides the jobs. */

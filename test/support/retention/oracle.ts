@@ -183,6 +183,15 @@ export async function lostRows(database: TestDatabase, wish: Wish, before: Rows)
   return rows.map(({ written }) => written);
 }
 
+/** How many rows there are that retention protects, but within an hour does no longer. */
+export async function barelyProtected(database: TestDatabase, wish: Wish): Promise<number> {
+  const [row] = await database.query<{ rows: number }>(
+    `SELECT count(*)::int AS rows FROM oracle.rows() AS id JOIN oracle.journal AS j USING (id), ${cutoffSql(wish)}
+     WHERE j.written >= w.keep AND j.written < w.keep + interval '1 hour'`,
+  );
+  return row?.rows ?? 0;
+}
+
 /**
  * What no partition covers, of the time from the oldest one, or from now where it is younger, but no further back
  * than retention reaches, to the end of the look-ahead.

@@ -17,6 +17,8 @@ export interface Surroundings {
 /** What happens next to the table. Time is in hundredths of an interval, and reckoned from now. */
 export type Event =
   | { readonly kind: 'wait'; readonly hundredths: number }
+  /** The clock of the server is set back. */
+  | { readonly kind: 'set back'; readonly hundredths: number }
   /** The clock reaches the moment of the story, unless it has passed it. */
   | { readonly kind: 'arrive' }
   /** `back`: from so many intervals ago, instead of the oldest partition. */
@@ -90,6 +92,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: of('cleanup') }) },
   { weight: 2, arbitrary: fc.record({ kind: of('write'), at: fc.array(hundredths, { maxLength: 4 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: of('wait'), hundredths: fc.integer({ min: 1, max: 250 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: of('set back'), hundredths: fc.integer({ min: 1, max: 400 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: of('make'), from: anyEnd, to: anyEnd }) },
   { weight: 1, arbitrary: fc.record({ kind: of('make default') }) },
   { weight: 1, arbitrary: fc.record({ kind: of('detach'), which }) },
@@ -225,6 +228,28 @@ export const DIFFICULT_STORIES: readonly Story[] = [
       ],
     }),
   ),
+  // The clock runs ahead for a while and is set right: what is past retention by then is within it again.
+  {
+    ...plain,
+    keyType: 'timestamptz',
+    interval: 'month',
+    zone: 'Europe/Berlin',
+    retention: { months: 3 },
+    begins: '2009-11-15T12:00:00Z',
+    moment: '2010-05-10T12:00:00Z',
+    events: [
+      { kind: 'create', back: 0 },
+      { kind: 'arrive' },
+      { kind: 'create', back: 0 },
+      { kind: 'set back', hundredths: 250 },
+      { kind: 'write', at: [] },
+      { kind: 'cleanup' },
+      { kind: 'create', back: 0 },
+      { kind: 'wait', hundredths: 250 },
+      { kind: 'write', at: [] },
+      { kind: 'settle' },
+    ],
+  },
   // The look-ahead ends at two o'clock, which clocks in Berlin skip.
   ...(['timestamptz', 'timestamp'] as const).map(
     (keyType): Story => ({

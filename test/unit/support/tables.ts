@@ -73,6 +73,7 @@ export const defaultPartition = (fields: Partial<DefaultPartition> = {}): Defaul
   rows: 0,
   keys: null,
   cascadesTo: [],
+  mayCreateTemporary: true,
   missingIndexes: [],
   invalidIndexes: [],
   ...fields,
