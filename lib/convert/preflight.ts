@@ -5,9 +5,9 @@ import { isBounded } from '../partition/range.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { nameOf } from '../postgres/statements/common.ts';
 import type { Boundary } from './boundary.ts';
-import { type IndexPlan, indexPlans } from './indexes.ts';
+import { helperIndexes, type IndexPlan, indexPlans } from './indexes.ts';
 import type { Dependent, LegacyTable } from './model.ts';
-import { isHelperIndex, legacyName, parentName } from './names.ts';
+import { legacyName, parentName } from './names.ts';
 
 /** What stands in the way of a conversion, what it changes for the application, and what else is worth knowing. */
 export interface Preflight {
@@ -106,16 +106,32 @@ function obstacles(table: LegacyTable, boundary: Boundary, config: TableConfig, 
       );
   for (const dependent of table.dependents) found.push(...dependentObstacle(name, dependent));
   found.push(...wantingRights(table));
-  const taken = [...(ours ? [] : [parentName(table.name)]), legacyName(table.name)].filter((one) =>
-    table.taken.has(one),
-  );
-  for (const one of taken)
+  for (const one of neededNames(table, ours).filter((needed) => table.taken.has(needed)))
     add(
       'name-taken',
       `The name ${displayName(table.schema, one)}, which the conversion needs, is taken.`,
       'Rename that relation.',
     );
   return found;
+}
+
+/** Names in its schema that must be free. What has been prepared has some of them already, and so have helpers. */
+function neededNames(table: LegacyTable, ours: boolean): string[] {
+  const plans = indexPlans(table);
+  const helpers = new Set(helperIndexes(table).map(({ name }) => name));
+  const sequences = table.sequences.filter(({ identity, schema }) => identity && schema === table.schema);
+  return [
+    ...(ours
+      ? []
+      : [
+          parentName(table.name),
+          ...plans.map(({ interim }) => interim),
+          ...sequences.map(({ name }) => parentName(name)),
+        ]),
+    legacyName(table.name),
+    ...plans.map(({ index }) => legacyName(index.name)),
+    ...plans.flatMap(({ helper }) => (helper === null || helpers.has(helper) ? [] : [helper])),
+  ];
 }
 
 /** What of the table somebody has no right to make anew, or to change. */
@@ -202,6 +218,7 @@ function notes(table: LegacyTable): Finding[] {
     remedy,
     facts,
   });
+  const helpers = new Set(helperIndexes(table));
   return [
     ...table.publications
       .filter(({ viaRoot }) => !viaRoot)
@@ -213,7 +230,7 @@ function notes(table: LegacyTable): Finding[] {
         ),
       ),
     ...table.indexes
-      .filter(({ valid, name }) => !valid && !isHelperIndex(name))
+      .filter((index) => !index.valid && !helpers.has(index))
       .map(({ name }) =>
         note(
           `Index ${displayIdentifier(name)} is invalid and is not carried over.`,
