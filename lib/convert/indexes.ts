@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../partition/identifiers.ts';
 import type { Index, LegacyTable } from './model.ts';
-import { helperIndexName, isHelperIndex, parentName } from './names.ts';
+import { helperIndexName, parentName } from './names.ts';
 
 /** What becomes of an index: a unique one must contain the partition key, or the server cannot keep it unique. */
 export interface IndexPlan {
@@ -14,27 +14,48 @@ export interface IndexPlan {
 
 const hasKey = (index: Index, keyColumn: string): boolean => index.columns.includes(keyColumn);
 
+function planOf(index: Index, keyColumn: string, interim = parentName): IndexPlan {
+  const change =
+    !index.unique || hasKey(index, keyColumn)
+      ? 'none'
+      : index.constraint === 'primary key'
+        ? 'key added'
+        : 'no longer unique';
+  return {
+    index,
+    change,
+    interim: interim(index.name),
+    helper: change === 'none' ? null : helperIndexName(index.name),
+  };
+}
+
+/** Told by what it is as well: any index may have such a name. */
+function isHelperOf({ index, change, helper }: IndexPlan, other: Index, keyColumn: string): boolean {
+  const columns = change === 'key added' ? [...index.columns, keyColumn] : index.columns;
+  return (
+    other.name === helper &&
+    other.constraint === null &&
+    other.unique === (change === 'key added') &&
+    other.columns.length === columns.length &&
+    other.columns.every((column, place) => column === columns[place])
+  );
+}
+
+/** The indexes that a conversion has added so far, valid or not. */
+export function helperIndexes({ indexes, keyColumn }: LegacyTable): Index[] {
+  const plans = indexes.map((index) => planOf(index, keyColumn));
+  return indexes.filter((index) => plans.some((plan) => isHelperOf(plan, index, keyColumn)));
+}
+
 /**
  * The indexes a converted table gets: those of the old table that are valid.
  * @param interim what they are called until the switch
  */
 export function indexPlans(table: LegacyTable, interim = parentName): IndexPlan[] {
+  const helpers = new Set(helperIndexes(table));
   return table.indexes
-    .filter(({ valid, name }) => valid && !isHelperIndex(name))
-    .map((index) => {
-      const change =
-        !index.unique || hasKey(index, table.keyColumn)
-          ? 'none'
-          : index.constraint === 'primary key'
-            ? 'key added'
-            : 'no longer unique';
-      return {
-        index,
-        change,
-        interim: interim(index.name),
-        helper: change === 'none' ? null : helperIndexName(index.name),
-      };
-    });
+    .filter((index) => index.valid && !helpers.has(index))
+    .map((index) => planOf(index, table.keyColumn, interim));
 }
 
 /** The columns of a primary key that has been given the partition key. */

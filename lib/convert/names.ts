@@ -43,4 +43,3 @@ const HELPER = '_partition_keeper';
 export const helperIndexName = (name: string): string => suffixed(name, HELPER);
 /** A table that lives no longer than the transaction of the switch. */
 export const helperTableName = (name: string): string => suffixed(name, HELPER);
-export const isHelperIndex = (name: string): boolean => name.endsWith(HELPER);

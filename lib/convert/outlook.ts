@@ -5,16 +5,16 @@ import type { Run } from '../jobs/run-context.ts';
 import { displayName, shellWord } from '../partition/identifiers.ts';
 import { scheduleOf } from '../partition/schedule.ts';
 import { undoSteps } from './attach/discard.ts';
+import { attachNames } from './attach/names.ts';
 import { planAttach } from './attach/plan.ts';
 import { analyzeStep } from './attach/steps.ts';
 import { boundaryOf } from './boundary.ts';
+import { copyNames } from './copy/names.ts';
 import { copyObstacles } from './copy/obstacles.ts';
 import { type Aim, type CopyStrategy, interimOf, layoutOf, planCopy } from './copy/plan.ts';
 import { copyStanding } from './copy/standing.ts';
-import { wantedNames } from './copy/state.ts';
 import type { Strategy } from './marker.ts';
 import type { Situation } from './model.ts';
-import { legacyName, parentName } from './names.ts';
 import { preflight } from './preflight.ts';
 import { preparedOf, undoRefusal } from './prepared.ts';
 import { standing } from './standing.ts';
@@ -111,7 +111,7 @@ function attachOutlook(run: Run, situation: Situation, wish: Wish): Outlook {
   const ours = preparedOf(situation) !== null;
   const judged = preflight(table, config, {
     boundary,
-    names: [...(ours ? [] : [parentName(table.name)]), legacyName(table.name)],
+    names: attachNames(table, ours),
     others: [],
     approve: wish.approve,
   });
@@ -135,7 +135,7 @@ function copyOutlook(run: Run, situation: Situation, strategy: CopyStrategy, wis
       ? { findings: [], refusal: null }
       : preflight(table, config, {
           boundary,
-          names: copy === null ? wantedNames(table, interimOf(strategy)(table.name)) : [],
+          names: copy === null ? copyNames(table, interimOf(strategy)) : [],
           others: copyObstacles(situation),
           approve: wish.approve,
         });

@@ -5,9 +5,8 @@ import { isBounded } from '../partition/range.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { nameOf } from '../postgres/statements/common.ts';
 import type { Boundary } from './boundary.ts';
-import { type IndexPlan, indexPlans } from './indexes.ts';
+import { helperIndexes, type IndexPlan, indexPlans } from './indexes.ts';
 import type { Dependent, LegacyTable } from './model.ts';
-import { isHelperIndex } from './names.ts';
 
 /** What stands in the way of a conversion, what it changes for the application, and what else is worth knowing. */
 export interface Preflight {
@@ -213,6 +212,7 @@ function notes(table: LegacyTable): Finding[] {
     remedy,
     facts,
   });
+  const helpers = new Set(helperIndexes(table));
   return [
     ...table.publications
       .filter(({ viaRoot }) => !viaRoot)
@@ -224,7 +224,7 @@ function notes(table: LegacyTable): Finding[] {
         ),
       ),
     ...table.indexes
-      .filter(({ valid, name }) => !valid && !isHelperIndex(name))
+      .filter((index) => !index.valid && !helpers.has(index))
       .map(({ name }) =>
         note(
           `Index ${displayIdentifier(name)} is invalid and is not carried over.`,

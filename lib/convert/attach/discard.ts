@@ -13,8 +13,9 @@ import {
   UNDER_LOCK_TIMEOUT,
 } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
+import { helperIndexes } from '../indexes.ts';
 import type { LegacyTable, Situation } from '../model.ts';
-import { BOUNDARY, isHelperIndex, NOT_NULL, parentName } from '../names.ts';
+import { BOUNDARY, NOT_NULL, parentName } from '../names.ts';
 import { preparedOf } from '../prepared.ts';
 
 const EVERYWHERE = { from: MINVALUE, to: MAXVALUE };
@@ -80,10 +81,9 @@ export function discardStep(situation: Situation, context: StatementContext): St
 export function undoSteps(situation: Situation, context: StatementContext): Step[] {
   const { table } = situation;
   const discard = discardStep(situation, context);
-  const indexes = table.indexes.filter(({ name }) => isHelperIndex(name));
   return [
     ...(discard === null ? [] : [discard]),
-    ...indexes.map(
+    ...helperIndexes(table).map(
       (index): Step => ({
         kind: 'discard',
         partition: displayName(index.schema, index.name),

@@ -4,7 +4,7 @@ import { scheduleOf } from '../../partition/schedule.ts';
 import type { StatementContext } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import { boundaryOf } from '../boundary.ts';
-import { indexPlans } from '../indexes.ts';
+import { helperIndexes, indexPlans } from '../indexes.ts';
 import type { ConversionMarker } from '../marker.ts';
 import type { Situation } from '../model.ts';
 import { BOUNDARY, parentName } from '../names.ts';
@@ -74,7 +74,11 @@ export function planAttach(situation: Situation, context: StatementContext): Att
   const withoutCheck = going
     ? table
     : { ...table, constraints: table.constraints.filter(({ name }) => name !== BOUNDARY) };
-  const valid = new Set(table.indexes.filter((index) => index.valid).map(({ name }) => name));
+  const valid = new Set(
+    helperIndexes(table)
+      .filter((index) => index.valid)
+      .map(({ name }) => name),
+  );
   const each = (stage: Unit['stage'], steps: readonly Step[]): Unit[] =>
     steps.map((step) => ({ stage, steps: [step] }));
   const units: Unit[] = [

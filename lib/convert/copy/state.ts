@@ -196,10 +196,3 @@ async function asOwner<Result>(
     await client.query('ROLLBACK');
   }
 }
-
-/** The names a copy needs: the other table's, before and after, the log's and the function's. */
-export const wantedNames = (table: { readonly schema: string; readonly name: string }, target: string) => [
-  target,
-  replacedName(table.name),
-  changesName(table.name),
-];
