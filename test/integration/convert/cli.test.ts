@@ -131,9 +131,14 @@ test.each<[string, readonly string[], string]>([
   ['no table', [], "missing required argument 'table'"],
   ['a script of what is to be done at once', ['app.events', '--format', 'sql'], 'Add --plan.'],
   [
-    'a plan of an undoing',
-    ['app.events', '--plan', '--undo'],
-    "'--plan' cannot be used with option '--undo'",
+    'undoing and finishing at once',
+    ['app.events', '--undo', '--finish'],
+    "'--finish' cannot be used with option '--undo'",
+  ],
+  [
+    'a plan and a state at once',
+    ['app.events', '--plan', '--status'],
+    "'--plan' cannot be used with option '--status'",
   ],
   ['a table that is not in the database', ['app.events'], 'There is no table app.events'],
 ])('%s is an error of usage', async (_, args, told) => {
