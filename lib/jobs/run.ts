@@ -25,7 +25,8 @@ async function planTable(
   try {
     return { entry, plan: await planner(run.context, entry) };
   } catch (error) {
-    return { ...base(entry.config), status: 'failed', steps: [], findings: [], error: explain(error) };
+    const told = isConnectionLoss(run.session.client, error) ? CONNECTION_LOST : explain(error);
+    return { ...base(entry.config), status: 'failed', steps: [], findings: [], error: told };
   }
 }
 

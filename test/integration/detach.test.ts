@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../support/database.ts';
 import { findingsOf, keeper, partitionsOf, stepsOf, tableOf } from '../support/keeper.ts';
+import { beforeStatement } from '../support/statements.ts';
 import {
   type AuditDatabase,
   auditLogs,
@@ -298,3 +299,28 @@ test('a detach that the server refuses leaves no marker behind', async () => {
   );
   expect(stepsOf(await keeper(database, detaching).cleanup()).map(({ kind }) => kind)).toEqual(['detach']);
 });
+
+test.each([
+  { renamed: false, fate: 'kept' },
+  { renamed: true, fate: 'kept under its new name' },
+])(
+  'what somebody detaches by hand right before a run does is $fate, and not taken for ours',
+  async ({ renamed }) => {
+    await using database = await createAuditDatabase({ months: MONTHS });
+    await database.query(`COMMENT ON TABLE ${EXPIRED} IS 'ours'`);
+    const name = renamed ? 'platform.archive' : EXPIRED;
+    {
+      using _ = beforeStatement(/ DETACH PARTITION .* CONCURRENTLY$/, () =>
+        database.query(
+          `ALTER TABLE platform.audit_logs DETACH PARTITION ${EXPIRED};${renamed ? `ALTER TABLE ${EXPIRED} RENAME TO archive` : ''}`,
+        ),
+      );
+      const report = await keeper(database, withGrace).cleanup();
+      expect(tableOf(report)).toMatchObject({ status: 'failed', error: { code: '42P01' } });
+    }
+    const [row] = await database.query("SELECT obj_description($1::regclass, 'pg_class') AS comment", [name]);
+    expect(row).toEqual({ comment: 'ours' });
+    expect(stepsOf(await keeper(database, auditLogs).cleanup())).toEqual([]);
+    expect(await exists(database, name)).toBe(true);
+  },
+);

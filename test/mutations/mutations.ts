@@ -32,6 +32,20 @@ const PLANNERS: readonly Mutation[] = [
     caughtBy: 'test/unit/partition/schedule.test.ts',
   },
   {
+    mistake: 'a bound by the wall clock stands for the earlier of the instants that it can mean',
+    file: 'lib/partition/key-type.ts',
+    from: "return wall.toZonedDateTime(timeZone, { disambiguation: 'later' }).toInstant();",
+    to: "return wall.toZonedDateTime(timeZone, { disambiguation: 'earlier' }).toInstant();",
+    caughtBy: 'test/integration/retention-model.test.ts',
+  },
+  {
+    mistake: 'instants are taken for times by the wall clock of the config',
+    file: 'lib/partition/schedule.ts',
+    from: 'instantAt(keyType, timeZone, upperBound);',
+    to: "instantAt('timestamp', timeZone, upperBound);",
+    caughtBy: 'test/unit/partition/two-zones.test.ts',
+  },
+  {
     mistake: 'the newest partition is removed like any other',
     file: 'lib/partition/plan-cleanup.ts',
     from: 'partition !== newest &&',
@@ -167,8 +181,8 @@ const EXECUTOR: readonly Mutation[] = [
   {
     mistake: 'a detached table loses its marker when a later statement fails',
     file: 'lib/postgres/apply/apply.ts',
-    from: "if (step.undo === undefined || (await attachmentOf(client, step)) !== 'attached') return;",
-    to: 'if (step.undo === undefined) return;',
+    from: "if (attachment !== 'attached' && !theirs) return;",
+    to: '',
     caughtBy: 'test/integration/faults/kill.test.ts',
     only: 'cleanup that detaches .*may break',
   },
@@ -213,6 +227,13 @@ const EXECUTOR: readonly Mutation[] = [
     const ours = dryRun ? tables.map(() => true) : await takeTableLocks(run.session.client, tables);`,
     caughtBy: 'test/integration/isolation.test.ts',
     only: 'sees what that one has done',
+  },
+  {
+    mistake: 'a deadlock is taken for the end of the matter',
+    file: 'lib/postgres/sqlstate.ts',
+    from: 'new Set([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock])',
+    to: 'new Set([SQLSTATE.lockNotAvailable])',
+    caughtBy: 'test/integration/faults/deadlock.test.ts',
   },
   {
     mistake: 'the session keeps the time zone of the role, the database or the server',
@@ -276,3 +297,48 @@ const CONVERSION: readonly Mutation[] = [
 ];
 
 export const MUTATIONS: readonly Mutation[] = [...PLANNERS, ...STATEMENTS, ...EXECUTOR, ...CONVERSION];
+/** Mistakes that open a door. */
+const SECURITY: readonly Mutation[] = [
+  {
+    mistake: 'a quote within a name ends the name',
+    file: 'lib/partition/identifiers.ts',
+    from: '`"${name.replaceAll(\'"\', \'""\')}"`;',
+    to: '`"${name}"`;',
+    caughtBy: 'test/integration/security/injection.test.ts',
+    only: 'no name or comment',
+  },
+  {
+    mistake: 'a payload may have keys that nobody knows',
+    file: 'lib/config/payload.ts',
+    from: 'health: v.strictObject({ tables }),',
+    to: 'health: v.object({ tables }),',
+    caughtBy: 'test/integration/security/injection.test.ts',
+    only: 'a payload is taken by its form',
+  },
+  {
+    mistake: 'the name of a partition that nobody has is passed over in a payload',
+    file: 'lib/jobs/jobs.ts',
+    from: 'if (unknown.size > 0) throw',
+    to: 'if (unknown.size === names.length) throw',
+    caughtBy: 'test/integration/security/injection.test.ts',
+    only: 'whose words are hostile',
+  },
+  {
+    mistake: 'where the server has no TLS, a connection that asks for it is made without',
+    file: 'lib/postgres/connect.ts',
+    from: "const negotiable = !isSocket(host) && tls.mode !== 'disable';",
+    to: "const negotiable = !isSocket(host) && tls.mode !== 'disable' && (await serverOffersTls(host, port, connectTimeoutMs));",
+    caughtBy: 'test/integration/connection.test.ts',
+    only: 'and the server has no TLS',
+  },
+  {
+    mistake: 'nobody is told which statement gives the right to move rows',
+    file: 'lib/jobs/plan-table.ts',
+    from: 'GRANT TEMPORARY ON DATABASE',
+    to: 'GRANT CONNECT ON DATABASE',
+    caughtBy: 'test/integration/security/missing-rights.test.ts',
+    only: 'without TEMPORARY',
+  },
+];
+
+export const MUTATIONS: readonly Mutation[] = [...PLANNERS, ...STATEMENTS, ...EXECUTOR, ...SECURITY];

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type pg from 'pg';
 import type { Blocker, ReportError, StepKind, StepStatus } from '../../contract.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../connect.ts';
-import { isLockFailure, SQLSTATE } from '../sqlstate.ts';
+import { codeOf, isLockFailure, SQLSTATE } from '../sqlstate.ts';
 import { SAVEPOINT, type Step } from '../step.ts';
 import { explain } from './explain.ts';
 import { readSnapshots } from './holders.ts';
@@ -131,11 +131,15 @@ const detachIsPending = async (client: pg.Client, step: Step): Promise<boolean> 
 
 /**
  * After a failure: leaves the session clean, and takes back what an earlier transaction of the step committed, unless
- * the step has got further than that: a detached table without its marker would be nobody's.
+ * the step has got further than that: a detached table without its marker would be nobody's. But where the server
+ * knows no such partition, somebody else has taken it away before us, and with our marker a later run would drop it.
  */
-async function undo(client: pg.Client, step: Step): Promise<void> {
+async function undo(client: pg.Client, step: Step, error: unknown): Promise<void> {
   await leaveClean(client);
-  if (step.undo === undefined || (await attachmentOf(client, step)) !== 'attached') return;
+  if (step.undo === undefined) return;
+  const attachment = await attachmentOf(client, step);
+  const theirs = attachment === 'detached' && codeOf(error) === SQLSTATE.undefinedTable;
+  if (attachment !== 'attached' && !theirs) return;
   try {
     for (const statement of step.undo) await client.query(statement);
   } finally {
@@ -174,7 +178,7 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
     return outcome('done');
   } catch (error) {
     const explained = isConnectionLoss(client, error) ? CONNECTION_LOST : explain(error, step.missingGrant);
-    await undo(client, step).catch(() => undefined);
+    await undo(client, step, error).catch(() => undefined);
     return outcome(explained.code === 'stopped' ? 'not-run' : 'failed', explained);
   }
 }

@@ -11,6 +11,7 @@ import type { LockNeed, Step } from '../step.ts';
 import {
   awaitReferenced,
   begin,
+  doBlock,
   ensure,
   lockNeed,
   lockReferenced,
@@ -89,6 +90,20 @@ const ownComment = ({ marker, comment }: Partition): string | null =>
   marker === null ? comment : marker.comment;
 
 const commentSql = (text: string | null): string => (text === null ? 'NULL' : quoteLiteral(text));
+
+/** Puts the partition's own comment in the place of our marker, whatever it is called by now. */
+function takeMarkerBack(partition: Partition, marker: Marker): string {
+  return doBlock(`
+DECLARE
+  marked pg_catalog.text;
+BEGIN
+  SELECT c.oid::pg_catalog.regclass INTO marked FROM pg_catalog.pg_class AS c
+  WHERE c.oid = ${partition.oid} AND pg_catalog.obj_description(c.oid, 'pg_class') = ${quoteLiteral(markerText(marker))};
+  IF FOUND THEN
+    EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', marked, ${commentSql(ownComment(partition))});
+  END IF;
+END`);
+}
 
 /** An unfinished detach keeps its marker. One on a partition that was attached again says nothing any more. */
 function markerOf(table: PartitionedTable, partition: Partition, context: StatementContext): Marker {
@@ -198,11 +213,7 @@ function detachConcurrently(
       `SET lock_timeout = '${context.lockTimeoutMs}ms'`,
       `ALTER TABLE ${nameOf(table)} DETACH PARTITION ${nameOf(partition)} CONCURRENTLY`,
     ],
-    undo: [
-      ...begin(table, context),
-      `COMMENT ON TABLE ${nameOf(partition)} IS ${commentSql(ownComment(partition))}`,
-      'COMMIT',
-    ],
+    undo: [...begin(table, context), takeMarkerBack(partition, marker), 'COMMIT'],
     fallback: [finalizeDetach(table, partition, step, context, thenDrop)],
   };
 }

@@ -53,8 +53,10 @@ describe.each(SCENARIOS)('$name', (scenario) => {
       await prepare(database, scenario);
       {
         await using server = await startFaultyServer(database.url, fault);
-        // Whether it fails, has nothing left to do or tries again, is for the states to say.
-        await runJob(server.url, scenario).catch(() => undefined);
+        // Whether it fails, has nothing left to do or tries again, is for the states to say; why, it must know itself.
+        const report = await runJob(server.url, scenario).catch(() => undefined);
+        const codes = report?.tables.map(({ error }) => error?.code) ?? [];
+        expect(codes, told).not.toContain('internal');
         expect(server.statements.length, told).toBeGreaterThan(fault.at);
       }
       await expectRecovery(database, undisturbed, told);

@@ -344,7 +344,8 @@ describe('a payload', () => {
     await database.query(`
       CREATE SCHEMA app;
       CREATE TABLE app.events (at timestamptz NOT NULL) PARTITION BY RANGE (at);
-      CREATE TABLE app.old PARTITION OF app.events FOR VALUES FROM ('2001-01-01') TO ('2001-02-01')`);
+      CREATE TABLE app.old PARTITION OF app.events FOR VALUES FROM ('2001-01-01') TO ('2001-02-01');
+      CREATE TABLE app.present PARTITION OF app.events FOR VALUES FROM ('${monthStart(0)}') TO ('${monthStart(1)}')`);
     const before = await catalogState(database);
     const context = { awsRequestId: 'request', getRemainingTimeInMillis: () => 600_000 };
     await fc.assert(
@@ -356,8 +357,13 @@ describe('a payload', () => {
     );
     await expectCanary(database);
     // What those words are added to is what the job would obey.
-    await handlerFor('create')({ tables: ['app.events'], from: '2026-11-22T00:00:00Z' }, context);
-    expect(await catalogState(database)).not.toEqual(before);
+    const { tables } = await handlerFor('create')(
+      { tables: ['app.events'], from: '2026-11-22T00:00:00Z' },
+      context,
+    );
+    expect(tables[0]?.steps.length).toBeGreaterThan(0);
+    const cleaned = await handlerFor('cleanup')({ partitions: ['app.old'], approve: true }, context);
+    expect(done(cleaned)).toEqual(['drop app.old']);
   });
 });
 

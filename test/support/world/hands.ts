@@ -316,13 +316,14 @@ const WORK: Readonly<Record<Handiwork['what'], (hand: Hand, work: Handiwork) => 
       hand,
       `CREATE INDEX CONCURRENTLY ON app.${picked(await tables(hand, 'attached'), pick).name} (account, payload)`,
     ),
-  terminate: (hand, { variant }) => {
-    if (variant % 3 > 0) return Promise.resolve();
+  terminate: async (hand, { variant }) => {
+    if (variant % 3 > 0) throw new Refused('not this time');
     hand.left.terminated = true;
-    return must(
+    const ended = await must(
       hand,
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'partition-keeper/%'",
     );
+    if (ended.length === 0) throw new Refused('there is no run');
   },
 };
 

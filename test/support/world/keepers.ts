@@ -128,6 +128,8 @@ export async function runKeeper(world: World, who: string, run: KeeperRun, deeds
   await delay(run.pause);
   const began = performance.now();
   const mine = { began, ended: Number.POSITIVE_INFINITY };
+  if (deeds.runs.some(({ ended }) => ended === Number.POSITIVE_INFINITY))
+    world.journal.count('two runs at once');
   deeds.runs.push(mine);
   world.journal.tell(
     who,
