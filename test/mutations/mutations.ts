@@ -288,7 +288,7 @@ const CONVERSION: readonly Mutation[] = [
   },
   {
     mistake: 'identity columns begin anew after a conversion',
-    file: 'lib/convert/switch/switch.ts',
+    file: 'lib/convert/switch/sequences.ts',
     from: '    setValue(name, interim),\n',
     to: '',
     caughtBy: 'test/integration/convert/attach.test.ts',
@@ -296,7 +296,6 @@ const CONVERSION: readonly Mutation[] = [
   },
 ];
 
-export const MUTATIONS: readonly Mutation[] = [...PLANNERS, ...STATEMENTS, ...EXECUTOR, ...CONVERSION];
 /** Mistakes that open a door. */
 const SECURITY: readonly Mutation[] = [
   {
@@ -341,4 +340,10 @@ const SECURITY: readonly Mutation[] = [
   },
 ];
 
-export const MUTATIONS: readonly Mutation[] = [...PLANNERS, ...STATEMENTS, ...EXECUTOR, ...SECURITY];
+export const MUTATIONS: readonly Mutation[] = [
+  ...PLANNERS,
+  ...STATEMENTS,
+  ...EXECUTOR,
+  ...CONVERSION,
+  ...SECURITY,
+];
