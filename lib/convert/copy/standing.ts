@@ -2,7 +2,8 @@ import type { Finding } from '../../contract.ts';
 import { displayName, shellWord } from '../../partition/identifiers.ts';
 import type { Situation } from '../model.ts';
 import { replacedName } from '../names.ts';
-import { type CopyStrategy, isVerified } from './plan.ts';
+import type { CopyStrategy } from './strategy.ts';
+import { isVerified } from './verified.ts';
 
 const inWords = (amount: number): string => Math.round(amount).toLocaleString('en-US');
 

@@ -1,0 +1,129 @@
+import { displayName } from '../../partition/identifiers.ts';
+import { MINVALUE, type Point } from '../../partition/range.ts';
+import type { StatementContext } from '../../postgres/statements/common.ts';
+import type { Step } from '../../postgres/step.ts';
+import type { Situation } from '../model.ts';
+import { parentName, replacedName } from '../names.ts';
+import type { Unit } from '../unit.ts';
+import type { Leaf } from './build.ts';
+import { type Removal, removalSteps } from './finish.ts';
+import { boundsOf, type CopyPlan, followSteps, unit } from './follow.ts';
+import type { Pair } from './pair.ts';
+import { interimOf } from './strategy.ts';
+import { exchangeStep } from './switch.ts';
+import { isVerified, noRoom, verificationFailed } from './verified.ts';
+import { verifyStep } from './verify.ts';
+
+function pairOf({ table, copy }: Situation): Pair {
+  if (copy === null) throw new Error('there is no copy');
+  return { source: table, target: copy.other, identity: copy.marker.identity ?? [], room: copy.room };
+}
+
+function removalOf(situation: Situation, compared: boolean): Removal {
+  const { copy } = situation;
+  if (copy === null) throw new Error('there is no copy');
+  const { other, marker, leaves, captured, mirrored, log } = copy;
+  return { pair: pairOf(situation), other, marker, leaves, captured, log: log !== null, mirrored, compared };
+}
+
+/** Partitions get back the names they had before they made room. */
+function formerNames({ own }: Situation, leaves: readonly Leaf[]) {
+  const there = new Set(leaves.map(({ name }) => name));
+  return (own?.partitions ?? [])
+    .filter(({ name }) => there.has(replacedName(name)))
+    .flatMap(({ schema, name }) => [
+      { schema, from: name, to: parentName(name) },
+      { schema, from: replacedName(name), to: name },
+    ]);
+}
+
+/** Gives a copy up that has not taken the place: nothing is lost, the table in use has every row. */
+export const discard = (situation: Situation, context: StatementContext): Step[] =>
+  removalSteps(removalOf(situation, false), context);
+
+/**
+ * Compared is what the partitions in use hold: rows of those that retention has removed meanwhile are still in the
+ * table that was replaced, and stay there.
+ */
+function comparison(situation: Situation, pair: Pair, context: StatementContext): Step {
+  const { own, copy } = situation;
+  if (own === null)
+    return verifyStep(
+      pair,
+      boundsOf((copy?.leaves ?? []).flatMap(({ range }) => range ?? [])),
+      null,
+      context,
+    );
+  const ranges = own.partitions.map(({ range }) => range);
+  const bounds = boundsOf(ranges);
+  const held = (point: Point) =>
+    own.defaultPartition !== null || ranges.some(({ from, to }) => from <= point && point < to);
+  const stretches = [MINVALUE, ...bounds].flatMap((from, stretch) => (held(from) ? [stretch] : []));
+  return verifyStep(pair, bounds, stretches, context);
+}
+
+/** Until it is removed, the table that was replaced follows; what its triggers could only note is taken over. */
+export const keepUp = (situation: Situation, context: StatementContext): Unit[] =>
+  unit(
+    'copy',
+    situation.copy?.captured === true ? followSteps(situation.copy, pairOf(situation), context) : [],
+  );
+
+const verified = (situation: Situation, context: StatementContext): Unit[] =>
+  unit(
+    'verify',
+    isVerified(situation.copy, situation) ? [] : [comparison(situation, pairOf(situation), context)],
+  );
+
+/** Removes the table that was replaced, once it is known that nothing of it is missing. */
+export function finish(situation: Situation, context: StatementContext): CopyPlan {
+  const { copy } = situation;
+  // Once it does not follow any more, it has been compared.
+  const ended = copy?.captured !== true;
+  return {
+    units: [
+      ...(ended ? [] : [...keepUp(situation, context), ...verified(situation, context)]),
+      ...unit('switch', removalSteps(removalOf(situation, !ended), context)),
+    ],
+    refusal: verificationFailed(copy, context),
+  };
+}
+
+/** The table that was replaced takes its place again, with all that was written since. */
+export function exchangeBack(situation: Situation, context: StatementContext): CopyPlan {
+  const { copy, table } = situation;
+  if (copy === null || !copy.captured) {
+    const name = displayName(table.schema, replacedName(table.name));
+    return {
+      units: [],
+      refusal: {
+        code: 'undo-too-late',
+        message: `${name} does not follow ${displayName(table.schema, table.name)} any more: it has begun to be removed.`,
+        hint: 'Complete that with --finish; to go back, use unconvert.',
+      },
+    };
+  }
+  const strategy = copy.marker.strategy === 'unconvert' ? 'unconvert' : 'copy';
+  return {
+    units: [
+      ...keepUp(situation, context),
+      ...verified(situation, context),
+      ...unit('switch', [
+        exchangeStep(
+          {
+            pair: pairOf(situation),
+            other: copy.other,
+            waiting: replacedName,
+            aside: interimOf(strategy),
+            since: copy.follows?.since ?? '0',
+            marker: copy.marker,
+            renamed: formerNames(situation, copy.leaves),
+            follow: null,
+          },
+          context,
+        ),
+      ]),
+    ],
+    refusal: noRoom(copy, table) ?? verificationFailed(copy, context),
+  };
+}
