@@ -1,19 +1,20 @@
 import type { ReportError } from '../../contract.ts';
 import { displayName } from '../../partition/identifiers.ts';
 import { isBounded, MAXVALUE, MINVALUE, type Point, union } from '../../partition/range.ts';
-import { begin, type StatementContext } from '../../postgres/statements/common.ts';
+import { begin, nameOf, type StatementContext } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import { analyzeStep, notNullSteps } from '../attach/steps.ts';
 import { type IndexPlan, indexPlans } from '../indexes.ts';
 import { type ConversionMarker, conversionText, type Strategy } from '../marker.ts';
 import type { LegacyTable, Situation } from '../model.ts';
-import { parentName, plainName, replacedName } from '../names.ts';
+import { MIRROR, parentName, plainName, replacedName, TRUNCATE } from '../names.ts';
 import { parentToBe, partitionPlan } from '../partitions.ts';
 import { type Layout, shellSql } from '../parts.ts';
 import type { Unit } from '../unit.ts';
 import { copyBegins, copyStep, settleStep } from './backfill.ts';
 import { foreignKeySteps, indexSteps, type Leaf } from './build.ts';
 import { catchUpStep, changesTable } from './changes.ts';
+import { columnsDiffer, sharing } from './columns.ts';
 import { type Removal, removalSteps } from './finish.ts';
 import { identityOf } from './identity.ts';
 import { captureStep, followingDigest, LAST_CHANGES, mirrorStep, notingFunction } from './mirror.ts';
@@ -99,6 +100,7 @@ export const isVerified = (copy: CopyState | null, { now }: Pick<Situation, 'now
   return (
     verified !== undefined &&
     verified.differences === 0 &&
+    verified.shape === copy?.shape &&
     now.subtract({ hours: COMPARED_FOR_HOURS }).toString() < verified.at
   );
 };
@@ -145,6 +147,16 @@ function followSteps(copy: CopyState | null, pair: Pair, context: StatementConte
 const unit = (stage: Unit['stage'], steps: readonly Step[]): Unit[] =>
   steps.length === 0 ? [] : [{ stage, steps }];
 
+/** As it is once a copy that is of no use has been discarded: the names of its partitions are free again. */
+function withoutCopy(situation: Situation): Situation {
+  const { table, copy } = situation;
+  const freed = new Set(copy?.leaves.map(({ name }) => name));
+  return {
+    ...situation,
+    table: { ...table, taken: new Set([...table.taken].filter((name) => !freed.has(name))) },
+  };
+}
+
 /** What is left to do until the other table has taken the place; every step sees from the catalog whether it is done. */
 function forward(
   situation: Situation,
@@ -166,7 +178,7 @@ function forward(
     layout === 'plain'
       ? { steps: [], problem: null }
       : partitionPlan(
-          situation,
+          going ? situation : withoutCopy(situation),
           {
             ...parent,
             foreignKeys: keyless ? [] : parent.foreignKeys,
@@ -322,14 +334,19 @@ function formerNames({ own }: Situation, leaves: readonly Leaf[]) {
 
 function pairOf({ table, copy }: Situation): Pair {
   if (copy === null) throw new Error('there is no copy');
-  return { source: table, target: copy.other, identity: copy.marker.identity ?? [], room: copy.room };
+  return {
+    source: sharing(table, copy.other),
+    target: copy.other,
+    identity: copy.marker.identity ?? [],
+    room: copy.room,
+  };
 }
 
 function removalOf(situation: Situation, compared: boolean): Removal {
   const { copy } = situation;
   if (copy === null) throw new Error('there is no copy');
-  const { other, marker, leaves, captured, mirrored, log } = copy;
-  return { pair: pairOf(situation), other, marker, leaves, captured, log: log !== null, mirrored, compared };
+  const { other, marker, leaves, tied, mirrored, log } = copy;
+  return { pair: pairOf(situation), other, marker, leaves, tied, log: log !== null, mirrored, compared };
 }
 
 /** Gives a copy up that has not taken the place: nothing is lost, the table in use has every row. */
@@ -359,10 +376,7 @@ function comparison(situation: Situation, pair: Pair, context: StatementContext)
 
 /** Until it is removed, the table that was replaced follows; what its triggers could only note is taken over. */
 const keepUp = (situation: Situation, context: StatementContext): Unit[] =>
-  unit(
-    'copy',
-    situation.copy?.captured === true ? followSteps(situation.copy, pairOf(situation), context) : [],
-  );
+  unit('copy', situation.copy?.tied === true ? followSteps(situation.copy, pairOf(situation), context) : []);
 
 const verified = (situation: Situation, context: StatementContext): Unit[] =>
   unit(
@@ -374,7 +388,7 @@ const verified = (situation: Situation, context: StatementContext): Unit[] =>
 function finish(situation: Situation, context: StatementContext): CopyPlan {
   const { copy } = situation;
   // Once it does not follow any more, it has been compared.
-  const ended = copy?.captured !== true;
+  const ended = copy?.tied !== true;
   return {
     units: [
       ...(ended ? [] : [...keepUp(situation, context), ...verified(situation, context)]),
@@ -384,20 +398,31 @@ function finish(situation: Situation, context: StatementContext): CopyPlan {
   };
 }
 
+/** Why the table that was replaced cannot take its place again: it may lack what was written since. */
+function notFollowing(table: LegacyTable, tied: boolean): ReportError {
+  const about = `${displayName(table.schema, replacedName(table.name))} does not follow ${displayName(table.schema, table.name)}`;
+  if (tied) {
+    const enable = [MIRROR, TRUNCATE]
+      .map((trigger) => `ALTER TABLE ${nameOf(table)} ENABLE ALWAYS TRIGGER ${trigger};`)
+      .join(' ');
+    return {
+      code: 'not-following',
+      message: `${about}: a trigger that it is to follow by is missing or disabled.`,
+      hint: `Enable them (${enable}) and repeat the command, which takes over what was missed; or keep the conversion, with --finish.`,
+    };
+  }
+  return {
+    code: 'undo-too-late',
+    message: `${about} any more: it has begun to be removed.`,
+    hint: 'Complete that with --finish; to go back, use unconvert.',
+  };
+}
+
 /** The table that was replaced takes its place again, with all that was written since. */
 function exchangeBack(situation: Situation, context: StatementContext): CopyPlan {
   const { copy, table } = situation;
-  if (copy === null || !copy.captured) {
-    const name = displayName(table.schema, replacedName(table.name));
-    return {
-      units: [],
-      refusal: {
-        code: 'undo-too-late',
-        message: `${name} does not follow ${displayName(table.schema, table.name)} any more: it has begun to be removed.`,
-        hint: 'Complete that with --finish; to go back, use unconvert.',
-      },
-    };
-  }
+  if (copy === null || !copy.captured)
+    return { units: [], refusal: notFollowing(table, copy?.tied === true) };
   const strategy = copy.marker.strategy === 'unconvert' ? 'unconvert' : 'copy';
   return {
     units: [
@@ -419,7 +444,7 @@ function exchangeBack(situation: Situation, context: StatementContext): CopyPlan
         ),
       ]),
     ],
-    refusal: noRoom(copy, table) ?? verificationFailed(copy, context),
+    refusal: columnsDiffer(table, copy.other) ?? noRoom(copy, table) ?? verificationFailed(copy, context),
   };
 }
 
