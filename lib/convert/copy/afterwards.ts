@@ -1,11 +1,14 @@
+import type { ReportError } from '../../contract.ts';
 import { displayName } from '../../partition/identifiers.ts';
 import { MINVALUE, type Point } from '../../partition/range.ts';
 import type { StatementContext } from '../../postgres/statements/common.ts';
+import { nameOf } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
-import type { Situation } from '../model.ts';
-import { parentName, replacedName } from '../names.ts';
+import type { LegacyTable, Situation } from '../model.ts';
+import { MIRROR, parentName, replacedName, TRUNCATE } from '../names.ts';
 import type { Unit } from '../unit.ts';
 import type { Leaf } from './build.ts';
+import { columnsDiffer, sharing } from './columns.ts';
 import { type Removal, removalSteps } from './finish.ts';
 import { boundsOf, type CopyPlan, followSteps, unit } from './follow.ts';
 import type { Pair } from './pair.ts';
@@ -13,18 +16,6 @@ import { interimOf } from './strategy.ts';
 import { exchangeStep } from './switch.ts';
 import { isVerified, noRoom, verificationFailed } from './verified.ts';
 import { verifyStep } from './verify.ts';
-
-function pairOf({ table, copy }: Situation): Pair {
-  if (copy === null) throw new Error('there is no copy');
-  return { source: table, target: copy.other, identity: copy.marker.identity ?? [], room: copy.room };
-}
-
-function removalOf(situation: Situation, compared: boolean): Removal {
-  const { copy } = situation;
-  if (copy === null) throw new Error('there is no copy');
-  const { other, marker, leaves, captured, mirrored, log } = copy;
-  return { pair: pairOf(situation), other, marker, leaves, captured, log: log !== null, mirrored, compared };
-}
 
 /** Partitions get back the names they had before they made room. */
 function formerNames({ own }: Situation, leaves: readonly Leaf[]) {
@@ -35,6 +26,23 @@ function formerNames({ own }: Situation, leaves: readonly Leaf[]) {
       { schema, from: name, to: parentName(name) },
       { schema, from: replacedName(name), to: name },
     ]);
+}
+
+function pairOf({ table, copy }: Situation): Pair {
+  if (copy === null) throw new Error('there is no copy');
+  return {
+    source: sharing(table, copy.other),
+    target: copy.other,
+    identity: copy.marker.identity ?? [],
+    room: copy.room,
+  };
+}
+
+function removalOf(situation: Situation, compared: boolean): Removal {
+  const { copy } = situation;
+  if (copy === null) throw new Error('there is no copy');
+  const { other, marker, leaves, tied, mirrored, log } = copy;
+  return { pair: pairOf(situation), other, marker, leaves, tied, log: log !== null, mirrored, compared };
 }
 
 /** Gives a copy up that has not taken the place: nothing is lost, the table in use has every row. */
@@ -64,10 +72,7 @@ function comparison(situation: Situation, pair: Pair, context: StatementContext)
 
 /** Until it is removed, the table that was replaced follows; what its triggers could only note is taken over. */
 export const keepUp = (situation: Situation, context: StatementContext): Unit[] =>
-  unit(
-    'copy',
-    situation.copy?.captured === true ? followSteps(situation.copy, pairOf(situation), context) : [],
-  );
+  unit('copy', situation.copy?.tied === true ? followSteps(situation.copy, pairOf(situation), context) : []);
 
 const verified = (situation: Situation, context: StatementContext): Unit[] =>
   unit(
@@ -79,7 +84,7 @@ const verified = (situation: Situation, context: StatementContext): Unit[] =>
 export function finish(situation: Situation, context: StatementContext): CopyPlan {
   const { copy } = situation;
   // Once it does not follow any more, it has been compared.
-  const ended = copy?.captured !== true;
+  const ended = copy?.tied !== true;
   return {
     units: [
       ...(ended ? [] : [...keepUp(situation, context), ...verified(situation, context)]),
@@ -89,20 +94,31 @@ export function finish(situation: Situation, context: StatementContext): CopyPla
   };
 }
 
+/** Why the table that was replaced cannot take its place again: it may lack what was written since. */
+function notFollowing(table: LegacyTable, tied: boolean): ReportError {
+  const about = `${displayName(table.schema, replacedName(table.name))} does not follow ${displayName(table.schema, table.name)}`;
+  if (tied) {
+    const enable = [MIRROR, TRUNCATE]
+      .map((trigger) => `ALTER TABLE ${nameOf(table)} ENABLE ALWAYS TRIGGER ${trigger};`)
+      .join(' ');
+    return {
+      code: 'not-following',
+      message: `${about}: a trigger that it is to follow by is missing or disabled.`,
+      hint: `Enable them (${enable}) and repeat the command, which takes over what was missed; or keep the conversion, with --finish.`,
+    };
+  }
+  return {
+    code: 'undo-too-late',
+    message: `${about} any more: it has begun to be removed.`,
+    hint: 'Complete that with --finish; to go back, use unconvert.',
+  };
+}
+
 /** The table that was replaced takes its place again, with all that was written since. */
 export function exchangeBack(situation: Situation, context: StatementContext): CopyPlan {
   const { copy, table } = situation;
-  if (copy === null || !copy.captured) {
-    const name = displayName(table.schema, replacedName(table.name));
-    return {
-      units: [],
-      refusal: {
-        code: 'undo-too-late',
-        message: `${name} does not follow ${displayName(table.schema, table.name)} any more: it has begun to be removed.`,
-        hint: 'Complete that with --finish; to go back, use unconvert.',
-      },
-    };
-  }
+  if (copy === null || !copy.captured)
+    return { units: [], refusal: notFollowing(table, copy?.tied === true) };
   const strategy = copy.marker.strategy === 'unconvert' ? 'unconvert' : 'copy';
   return {
     units: [
@@ -124,6 +140,6 @@ export function exchangeBack(situation: Situation, context: StatementContext): C
         ),
       ]),
     ],
-    refusal: noRoom(copy, table) ?? verificationFailed(copy, context),
+    refusal: columnsDiffer(table, copy.other) ?? noRoom(copy, table) ?? verificationFailed(copy, context),
   };
 }

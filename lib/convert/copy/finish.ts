@@ -17,9 +17,9 @@ import type { LegacyTable } from '../model.ts';
 import { constraintsOf } from '../parts.ts';
 import { dropLocker, lockReferenced } from '../switch/referenced.ts';
 import type { Leaf } from './build.ts';
+import { comparedSql } from './compared.ts';
 import { dropTriggersSql } from './mirror.ts';
 import { changesOf, hasRoom, lockable, mirrorOf, type Pair } from './pair.ts';
-import { COPY_KEY } from './progress.ts';
 
 const EVERYWHERE = { from: MINVALUE, to: MAXVALUE };
 
@@ -36,8 +36,8 @@ export interface Removal {
   readonly other: LegacyTable;
   readonly marker: ConversionMarker;
   readonly leaves: readonly Leaf[];
-  /** Whether the triggers are on the table in use; whether there is the log, and the function. */
-  readonly captured: boolean;
+  /** Whether triggers are on the table in use; whether there is the log, and the function. */
+  readonly tied: boolean;
   readonly log: boolean;
   readonly mirrored: boolean;
   /** Whether its rows must have been compared with those of the table in use before it goes. */
@@ -46,9 +46,9 @@ export interface Removal {
 
 /** From here on the other table does not follow any more. */
 function endStep(removal: Removal, context: StatementContext): Step[] {
-  const { pair, other, captured, log, mirrored, compared } = removal;
+  const { pair, other, tied, log, mirrored, compared } = removal;
   const { source } = pair;
-  if (!captured && !log && !mirrored) return [];
+  if (!tied && !log && !mirrored) return [];
   return [
     {
       kind: 'discard',
@@ -56,23 +56,23 @@ function endStep(removal: Removal, context: StatementContext): Step[] {
       partitionOid: source.oid,
       range: EVERYWHERE,
       reason: `its triggers for ${displayName(other.schema, other.name)}, which does not follow any more`,
-      hazards: captured
+      hazards: tied
         ? [`an ACCESS EXCLUSIVE lock on ${displayName(source.schema, source.name)} for a moment`]
         : [],
-      locks: captured ? [lockNeed(source, 'AccessExclusiveLock')] : [],
+      locks: tied ? [lockNeed(source, 'AccessExclusiveLock')] : [],
       statements: [
         ...begin(source, context),
         UNDER_LOCK_TIMEOUT,
-        ...(captured ? lockTable(lockable(pair), 'ACCESS EXCLUSIVE') : []),
+        ...(tied ? lockTable(lockable(pair), 'ACCESS EXCLUSIVE') : []),
         ensure(
           compared
             ? `${isOurs(removal)}
-    AND pg_catalog.obj_description(${quoteLiteral(changesOf(pair))}::pg_catalog.regclass, 'pg_class')::pg_catalog.jsonb #>> '{${COPY_KEY},verified,differences}' = '0'
+    AND ${comparedSql(pair)}
     AND NOT EXISTS (SELECT FROM ${changesOf(pair)} AS l WHERE ${hasRoom(pair, 'l')})`
             : isOurs(removal),
           `${displayName(other.schema, other.name)} is no longer as it was compared; nothing is removed`,
         ),
-        ...(captured ? dropTriggersSql(nameOf(source)) : []),
+        ...(tied ? dropTriggersSql(nameOf(source)) : []),
         ...(mirrored ? [`DROP FUNCTION ${mirrorOf(pair)}()`] : []),
         ...(log ? [`DROP TABLE ${changesOf(pair)}`] : []),
         'COMMIT',

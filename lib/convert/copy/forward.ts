@@ -28,6 +28,16 @@ const usable = (copy: CopyState, table: LegacyTable): boolean =>
   copy.mirrored &&
   (copy.captured || copy.log.progress?.leaf === 0);
 
+/** As it is once a copy that is of no use has been discarded: the names of its partitions are free again. */
+function withoutCopy(situation: Situation): Situation {
+  const { table, copy } = situation;
+  const freed = new Set(copy?.leaves.map(({ name }) => name));
+  return {
+    ...situation,
+    table: { ...table, taken: new Set([...table.taken].filter((name) => !freed.has(name))) },
+  };
+}
+
 /** What is left to do until the other table has taken the place; every step sees from the catalog whether it is done. */
 export function forward(
   situation: Situation,
@@ -49,7 +59,7 @@ export function forward(
     layout === 'plain'
       ? { steps: [], problem: null }
       : partitionPlan(
-          situation,
+          going ? situation : withoutCopy(situation),
           {
             ...parent,
             foreignKeys: keyless ? [] : parent.foreignKeys,

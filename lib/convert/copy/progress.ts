@@ -17,6 +17,8 @@ const copySchema = v.object({
       runId: v.string(),
       rows: v.number(),
       differences: v.number(),
+      /** What both tables were like. */
+      shape: v.optional(v.string(), ''),
       /** Some of the rows that differ. */
       examples: v.array(v.string()),
       /** How often this run has compared. */

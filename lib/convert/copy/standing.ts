@@ -2,6 +2,7 @@ import type { Finding } from '../../contract.ts';
 import { displayName, shellWord } from '../../partition/identifiers.ts';
 import type { Situation } from '../model.ts';
 import { replacedName } from '../names.ts';
+import { columnDifferences } from './columns.ts';
 import type { CopyStrategy } from './strategy.ts';
 import { isVerified } from './verified.ts';
 
@@ -34,13 +35,14 @@ export function copyStanding(situation: Situation, strategy: CopyStrategy, left:
   const replaced = displayName(table.schema, replacedName(table.name));
   const size = `${table.rows === null ? 'an unknown number of' : `about ${inWords(table.rows)}`} rows, ${inWords(table.bytes / 1_000_000)} MB, for which the disk needs as much room again, and the log as much again for a while`;
   const outstanding = copy?.log?.outstanding ?? 'none';
+  const unlike = [...(copy?.phase === 'after' ? columnDifferences(table, copy.other) : [])];
   const messages: Record<Phase, string> = {
     'not begun': `The conversion of ${name} has not begun; ${left} steps are left (${size}).`,
     copying: `${inWords(copy?.log?.progress?.rows ?? 0)} rows of ${name} have been copied; ${left} steps are left (${size}).`,
     copied: `The rows of ${name} have been copied; ${left} steps are left.`,
     following: `${name} has a copy that follows it; ${left} steps are left.`,
     verified: `${name} has a copy that follows it and has been compared with it; ${left} steps are left.`,
-    replaced: `${name} has been converted. ${replaced} follows it${outstanding === 'none' ? '' : ', with changes that are to be taken over'}, so that the conversion can be undone without a loss.`,
+    replaced: `${name} has been converted. ${replaced} follows it${outstanding === 'none' ? '' : ', with changes that are to be taken over'}, ${unlike.length === 0 ? 'so that the conversion can be undone without a loss' : `but has ${unlike.join(', and ')}; it can be undone once it has the same`}.`,
     'replaced, not followed': `${name} has been converted. ${replaced} does not follow it any more and is to be removed.`,
   };
   const remedies: Partial<Record<Phase, string>> = {

@@ -9,9 +9,10 @@ import { nameOf } from '../../postgres/statements/common.ts';
 import { inspectLegacy } from '../inspect/inspect.ts';
 import { type ConversionMarker, parseConversion } from '../marker.ts';
 import type { Keys, LegacyTable } from '../model.ts';
-import { changesName, MIRROR, mirrorName, parentName, plainName, replacedName } from '../names.ts';
+import { changesName, MIRROR, mirrorName, parentName, plainName, replacedName, TRUNCATE } from '../names.ts';
 import type { Leaf } from './build.ts';
 import { takeable } from './changes.ts';
+import { shapeSql } from './compared.ts';
 import { LAST_CHANGES } from './mirror.ts';
 import { changesOf, hasRoom, type Pair, sameRow } from './pair.ts';
 import { type CopyProgress, parseProgress } from './progress.ts';
@@ -25,8 +26,12 @@ export interface CopyState {
   readonly leaves: readonly Leaf[];
   /** The keys the other table has room for; null: all. */
   readonly room: Pair['room'];
-  /** Whether the triggers are on the table in use. */
+  /** Whether some of the triggers are on the table in use. */
+  readonly tied: boolean;
+  /** Whether they all are, and fire whatever is written. */
   readonly captured: boolean;
+  /** What a comparison depends on besides rows. */
+  readonly shape: string;
   readonly log: {
     readonly progress: CopyProgress | null;
     /** Changes that can be taken over, and are still to be: none, few enough to do it while writers wait, or many. */
@@ -67,7 +72,9 @@ interface LeafRow {
 
 /** Whether the table in use has the triggers; the comments on log and function. */
 const TIES = `
-  SELECT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = $1 AND t.tgname = '${MIRROR}' AND NOT t.tgisinternal) AS captured,
+  SELECT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = $1 AND t.tgname IN ('${MIRROR}', '${TRUNCATE}')) AS tied,
+         2 = (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = $1 AND t.tgname IN ('${MIRROR}', '${TRUNCATE}') AND t.tgenabled = 'A')
+         AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_partition_tree($1) p ON p.relid = t.tgrelid WHERE t.tgname = '${MIRROR}' AND t.tgenabled IN ('D', 'R')) AS captured,
          (SELECT c.oid::int8::float8 FROM pg_class c WHERE c.relnamespace = o.relnamespace AND c.relname = $2 AND c.relkind = 'r' AND c.relowner = o.relowner) AS log,
          (SELECT obj_description(c.oid, 'pg_class') FROM pg_class c WHERE c.relnamespace = o.relnamespace AND c.relname = $2 AND c.relkind = 'r' AND c.relowner = o.relowner) AS progress,
          p.oid IS NOT NULL AS mirrored, obj_description(p.oid, 'pg_proc') AS follows
@@ -75,6 +82,7 @@ const TIES = `
   WHERE o.oid = $1`;
 
 interface TiesRow {
+  readonly tied: boolean;
   readonly captured: boolean;
   readonly log: number | null;
   readonly progress: string | null;
@@ -166,6 +174,8 @@ export async function readCopy(
     mirrorName(table.name),
   ]);
   const ties = rows[0];
+  const shape =
+    (await client.query<{ shape: string }>(`SELECT ${shapeSql(pair)} AS shape`)).rows[0]?.shape ?? '';
   const log =
     ties === undefined || ties.log === null
       ? null
@@ -176,7 +186,9 @@ export async function readCopy(
     other,
     leaves,
     room,
+    tied: ties?.tied === true,
     captured: ties?.captured === true,
+    shape,
     log: log === null ? null : { ...log, progress: parseProgress(ties?.progress ?? null) },
     follows: parseFollows(ties?.follows ?? null),
     mirrored: ties?.mirrored === true,

@@ -19,6 +19,7 @@ import { constraintsOf, constraintsSql, type Interim, triggerSql } from '../part
 import { dependentsSql, lockViews, viewLocks } from '../switch/dependents.ts';
 import { setValue } from '../switch/sequences.ts';
 import { commentOnChanges } from './changes.ts';
+import { comparedSql } from './compared.ts';
 import { dropTriggersSql, followingFunction, triggersSql } from './mirror.ts';
 import { changesOf, lockable, mirrorOf, type Pair } from './pair.ts';
 import { COPY_KEY } from './progress.ts';
@@ -60,14 +61,13 @@ END`);
 /** Both tables are those that were compared, nothing has changed about them, and no change of a row is outstanding. */
 function asPlanned({ pair, other, since, marker }: Exchange): string {
   const { source } = pair;
-  const log = quoteLiteral(changesOf(pair));
   return ensure(
     `pg_catalog.to_regclass(${quoteLiteral(nameOf(source))}) = ${source.oid}::pg_catalog.regclass
     AND pg_catalog.to_regclass(${quoteLiteral(nameOf(other))}) = ${other.oid}::pg_catalog.regclass
     AND pg_catalog.obj_description(${other.oid}, 'pg_class') = ${quoteLiteral(conversionText(marker))}
     AND EXISTS (SELECT FROM pg_catalog.pg_class AS o JOIN pg_catalog.pg_class AS t ON t.relowner = o.relowner WHERE t.oid = ${source.oid} AND o.oid = ${other.oid})
     AND pg_catalog.obj_description(pg_catalog.to_regproc(${quoteLiteral(mirrorOf(pair))}), 'pg_proc')::pg_catalog.jsonb #>> '{partition-keeper-mirror,since}' = '${since}'
-    AND pg_catalog.obj_description(${log}::pg_catalog.regclass, 'pg_class')::pg_catalog.jsonb #>> '{${COPY_KEY},verified,differences}' = '0'
+    AND ${comparedSql(pair)}
     AND NOT EXISTS (SELECT FROM ${changesOf(pair)})
     AND ${fingerprintSql(source.oid, source.keyColumn)} = ${quoteLiteral(source.fingerprint)}`,
     `${displayName(source.schema, source.name)}, or ${displayName(other.schema, other.name)}, is no longer as it was compared; nothing is changed`,

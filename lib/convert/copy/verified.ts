@@ -13,6 +13,7 @@ export const isVerified = (copy: CopyState | null, { now }: Pick<Situation, 'now
   return (
     verified !== undefined &&
     verified.differences === 0 &&
+    verified.shape === copy?.shape &&
     now.subtract({ hours: COMPARED_FOR_HOURS }).toString() < verified.at
   );
 };

@@ -4,6 +4,7 @@ import { isBounded, MAXVALUE, MINVALUE, type Point } from '../../partition/range
 import { begin, doBlock, nameOf, type StatementContext } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import { commentOnChanges } from './changes.ts';
+import { shapeSql } from './compared.ts';
 import { changesOf, identityList, type Pair, sameRow } from './pair.ts';
 import { COPY_KEY } from './progress.ts';
 
@@ -58,6 +59,7 @@ DECLARE
   different pg_catalog.int4[];
   compared pg_catalog.int8;
   found pg_catalog.int8 := 0;
+  shape pg_catalog.text := ${shapeSql(pair)};
   examples pg_catalog.text[] := '{}';
   state pg_catalog.jsonb := pg_catalog.obj_description(${quoteLiteral(changesOf(pair))}::pg_catalog.regclass, 'pg_class')::pg_catalog.jsonb -> '${COPY_KEY}';
 BEGIN
@@ -76,7 +78,7 @@ BEGIN
     INSERT INTO ${changesOf(pair)} (${identity}) SELECT ${identity} FROM pg_temp.partition_keeper_different;
   END IF;
   EXECUTE pg_catalog.format(${commentOnChanges(pair)}, pg_catalog.jsonb_build_object('${COPY_KEY}', state || pg_catalog.jsonb_build_object('verified', pg_catalog.jsonb_build_object(
-    'at', pg_catalog.to_char(pg_catalog.clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'runId', ${quoteLiteral(context.runId)}, 'rows', compared, 'differences', found, 'examples', examples,
+    'at', pg_catalog.to_char(pg_catalog.clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'runId', ${quoteLiteral(context.runId)}, 'rows', compared, 'differences', found, 'examples', examples, 'shape', shape,
     'round', CASE WHEN state #>> '{verified,runId}' = ${quoteLiteral(context.runId)} THEN (state #>> '{verified,round}')::pg_catalog.int4 + 1 ELSE 1 END))));
 END`),
       'COMMIT',

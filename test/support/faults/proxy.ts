@@ -2,14 +2,17 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type Frame, frameReader, queryFrame, statementOf } from './frames.ts';
 
-/** What goes wrong, at one statement of those that pass. */
-export type Fault =
+/** What goes wrong with a statement. */
+export type Blow =
   /** The connection breaks: before the server has the statement, when it has it, or when it has answered. */
-  | { readonly at: number; readonly kind: 'cut before' | 'cut during' | 'cut after' }
+  | { readonly kind: 'cut before' | 'cut during' | 'cut after' }
   /** The server answers with an error instead of running the statement. */
-  | { readonly at: number; readonly kind: 'fail'; readonly sqlstate: string }
+  | { readonly kind: 'fail'; readonly sqlstate: string }
   /** Something else happens when the server has the statement. */
-  | { readonly at: number; readonly kind: 'call'; readonly call: () => void };
+  | { readonly kind: 'call'; readonly call: () => void };
+
+/** What goes wrong, at one statement of those that pass. */
+export type Fault = Blow & { readonly at: number };
 
 /** A server as clients see it whose network or whose server has a fault. */
 export interface FaultyServer extends AsyncDisposable {
@@ -24,6 +27,8 @@ const failing = (sqlstate: string): Buffer =>
 
 export interface ProxyOptions {
   readonly faults?: readonly Fault[];
+  /** Asked for each statement that comes by. */
+  readonly strike?: (statement: string) => Blow | undefined;
   /** What the server is told instead of a statement without parameters. */
   readonly rewrite?: (statement: string) => string;
 }
@@ -33,17 +38,17 @@ function relay(
   client: Socket,
   server: Socket,
   statements: string[],
-  { faults = [], rewrite = (statement) => statement }: ProxyOptions,
+  { faults = [], strike = () => undefined, rewrite = (statement) => statement }: ProxyOptions,
 ): void {
   const fromClient = frameReader(1);
   const fromServer = frameReader(0);
-  let current = -1;
+  /** What goes wrong with the statement that has come by last. */
+  let fault: Blow | undefined;
   let swallowing = false;
   const cut = (): void => {
     client.destroy();
     server.destroy();
   };
-  const present = (): Fault | undefined => faults.find(({ at }) => at === current);
 
   /** An extended query is executed when its Sync comes, a simple one at once. */
   function forward({ type, bytes }: Frame): void {
@@ -54,7 +59,6 @@ function relay(
     }
     server.write(bytes);
     if (type !== 'Q' && type !== 'S') return;
-    const fault = present();
     if (fault?.kind === 'cut during') server.end(() => client.destroy());
     if (fault?.kind === 'call') fault.call();
   }
@@ -63,8 +67,8 @@ function relay(
     for (const frame of fromClient(chunk)) {
       const statement = statementOf(frame);
       if (statement !== null) {
-        current = statements.push(statement) - 1;
-        const fault = present();
+        const current = statements.push(statement) - 1;
+        fault = strike(statement) ?? faults.find(({ at }) => at === current);
         if (fault?.kind === 'cut before') return cut();
         if (fault?.kind === 'fail') {
           server.write(failing(fault.sqlstate));
@@ -78,7 +82,7 @@ function relay(
   });
   server.on('data', (chunk) => {
     for (const { type, bytes } of fromServer(chunk)) {
-      if (type === 'Z' && present()?.kind === 'cut after') return cut();
+      if (type === 'Z' && fault?.kind === 'cut after') return cut();
       if (!client.destroyed) client.write(bytes);
     }
   });
