@@ -218,7 +218,11 @@ function summary(report: Report, style: Style): string {
     const count = report.tables.filter((table) => table.status === status).length;
     return count === 0 ? [] : [`${counted(count, 'table')} ${status}`];
   });
-  const text = [...kinds, ...tables].join(', ') || 'nothing to do';
+  // The status of a conversion shows no steps, though some may be left.
+  const left = report.tables.some(({ findings }) =>
+    findings.some(({ facts }) => Number(facts['stepsLeft']) > 0),
+  );
+  const text = [...kinds, ...tables].join(', ') || (left ? 'nothing done' : 'nothing to do');
   const mark = report.ok ? style.green('ok') : style.red('not ok');
   return `\n${mark}: ${text}; ${secondsText(report.durationMs)}\n`;
 }
