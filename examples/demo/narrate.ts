@@ -10,6 +10,8 @@ export function say(text: string): void {
   console.log(text);
 }
 
+export const inWords = (amount: number): string => amount.toLocaleString('en-US');
+
 /** What is about to be run, as one would type it. */
 export function prompt(sign: '$' | 'sql>', text: string): void {
   console.log(`${pc.green(sign)} ${pc.cyan(text)}`);

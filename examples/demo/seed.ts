@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { Temporal } from 'temporal-polyfill';
-import { type DemoTable, demoTables } from './tables.ts';
+import { type DemoTable, demoTables, legacyLog } from './tables.ts';
 
 const sqlFolder = new URL('../../sql/tables/', import.meta.url);
 
@@ -23,6 +23,25 @@ interface DemoPartition {
  * partitions as they get when people make them by hand: some months forgotten, old ones never removed.
  */
 export async function seed(client: pg.Client): Promise<void> {
+  await createTables(client);
+  const today = await serverDate(client);
+  for (const table of demoTables) {
+    const partitions = partitionsOf(table, today);
+    for (const partition of partitions) await client.query(creation(table, partition));
+    await insertRows(client, table, partitions);
+  }
+}
+
+/** The same, but for the log of accesses alone, and that is still one big table without partitions. */
+export async function seedLegacy(client: pg.Client): Promise<void> {
+  await createTables(client);
+  await client.query(`DROP TABLE ${legacyLog.schema}.${legacyLog.table}`);
+  await client.query(await readFile(new URL('legacy.sql', import.meta.url), 'utf8'));
+  await insertRows(client, legacyLog, partitionsOf(legacyLog, await serverDate(client)));
+}
+
+/** The tables as they are shipped, without a row but for users. */
+async function createTables(client: pg.Client): Promise<void> {
   for (const file of (await readdir(sqlFolder)).sort()) {
     await client.query(await readFile(new URL(file, sqlFolder), 'utf8'));
   }
@@ -32,13 +51,6 @@ export async function seed(client: pg.Client): Promise<void> {
      SELECT format('user%s@example.com', n), format('User %s', n), now() - interval '8 years' * random()
      FROM generate_series(1, 200) AS n`,
   );
-  const today = await serverDate(client);
-  for (const table of demoTables) {
-    const partitions = partitionsOf(table, today);
-    for (const partition of partitions) await client.query(creation(table, partition));
-    await insertRows(client, table, partitions);
-    await client.query(`ANALYZE ${table.schema}.${table.table}`);
-  }
 }
 
 async function serverDate(client: pg.Client): Promise<Temporal.PlainDate> {
@@ -106,4 +118,5 @@ async function insertRows(
       filled.map(({ rows }) => rows),
     ],
   );
+  await client.query(`ANALYZE ${schema}.${table}`);
 }

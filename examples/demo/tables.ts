@@ -29,6 +29,29 @@ const ipAddress = `inet '10.0.0.0' + floor(random() * 16777216)::bigint`;
 const userAgent = anyOf('Firefox/142.0', 'Chrome/141.0', 'Safari/26.0', 'MobileApp/7.3');
 const checksum = `sha256(convert_to(random()::text, 'UTF8'))`;
 
+const accessLog: DemoTable = {
+  schema: 'compliance',
+  table: 'data_access_log',
+  partitionKey: 'accessed_at',
+  interval: 'month',
+  retention: '7 years',
+  before: 3 * 12,
+  after: 2,
+  stray: 14,
+  rows: 800,
+  values: {
+    user_id: 'user_id',
+    data_subject_id: 'gen_random_uuid()',
+    resource_type: anyOf('customer', 'contract', 'payment'),
+    data_categories: `ARRAY[${anyOf('contact', 'financial', 'health')}]`,
+    access_type: anyOf('view', 'view', 'search', 'export'),
+    purpose: anyOf('support request', 'billing', 'request of the data subject'),
+    legal_basis: anyOf('contract', 'legal_obligation', 'consent'),
+    ip_address: ipAddress,
+    created_at: 'at',
+  },
+};
+
 export const demoTables: readonly DemoTable[] = [
   {
     schema: 'platform',
@@ -67,28 +90,7 @@ export const demoTables: readonly DemoTable[] = [
       ip_address: ipAddress,
     },
   },
-  {
-    schema: 'compliance',
-    table: 'data_access_log',
-    partitionKey: 'accessed_at',
-    interval: 'month',
-    retention: '7 years',
-    before: 3 * 12,
-    after: 2,
-    stray: 14,
-    rows: 800,
-    values: {
-      user_id: 'user_id',
-      data_subject_id: 'gen_random_uuid()',
-      resource_type: anyOf('customer', 'contract', 'payment'),
-      data_categories: `ARRAY[${anyOf('contact', 'financial', 'health')}]`,
-      access_type: anyOf('view', 'view', 'search', 'export'),
-      purpose: anyOf('support request', 'billing', 'request of the data subject'),
-      legal_basis: anyOf('contract', 'legal_obligation', 'consent'),
-      ip_address: ipAddress,
-      created_at: 'at',
-    },
-  },
+  accessLog,
   {
     schema: 'auth',
     table: 'user_sessions',
@@ -146,3 +148,6 @@ export const demoTables: readonly DemoTable[] = [
     },
   },
 ];
+
+/** The same log, as it was before it was partitioned, and with more rows. */
+export const legacyLog: DemoTable = { ...accessLog, rows: 7000 };

@@ -1,0 +1,2 @@
+/** Something did not go as the demo promises. */
+export class DemoFailure extends Error {}
