@@ -63,10 +63,12 @@ DECLARE
   examples pg_catalog.text[] := '{}';
   state pg_catalog.jsonb := pg_catalog.obj_description(${quoteLiteral(changesOf(pair))}::pg_catalog.regclass, 'pg_class')::pg_catalog.jsonb -> '${COPY_KEY}';
 BEGIN
+  -- Into a table, since the server takes parallel workers for that.
+  CREATE TEMPORARY TABLE partition_keeper_compared ON COMMIT DROP AS
+    SELECT COALESCE(s.stretch, t.stretch) AS stretch, s.rows, (s.rows, s.digest) IS DISTINCT FROM (t.rows, t.digest) AS differs
+    FROM (${sums(ours)}) AS s FULL JOIN (${sums(theirs)}) AS t ON s.stretch = t.stretch;
   SELECT pg_catalog.array_agg(c.stretch) FILTER (WHERE c.differs), COALESCE(pg_catalog.sum(c.rows), 0) INTO different, compared
-  FROM (SELECT COALESCE(s.stretch, t.stretch) AS stretch, s.rows, (s.rows, s.digest) IS DISTINCT FROM (t.rows, t.digest) AS differs
-        FROM (${sums(ours)}) AS s FULL JOIN (${sums(theirs)}) AS t ON s.stretch = t.stretch) AS c
-  WHERE ${only === null ? 'true' : `c.stretch = ANY ('{${only.join(',')}}'::pg_catalog.int4[])`};
+  FROM pg_temp.partition_keeper_compared AS c WHERE ${only === null ? 'true' : `c.stretch = ANY ('{${only.join(',')}}'::pg_catalog.int4[])`};
   IF different IS NOT NULL THEN
     CREATE TEMPORARY TABLE partition_keeper_different ON COMMIT DROP AS
       SELECT ${identity}, CASE WHEN t.partition_keeper_digest IS NULL THEN 'missing' WHEN s.partition_keeper_digest IS NULL THEN 'too much' ELSE 'different' END AS partition_keeper_what
