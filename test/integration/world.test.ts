@@ -11,7 +11,7 @@ const numRuns = Number(WORLD_RUNS ?? 5);
 const seconds = Number(WORLD_SECONDS ?? 20);
 
 /** In so many worlds everything has happened that can. */
-const ENOUGH = 50;
+const ENOUGH = 90;
 
 const table = (counts: Readonly<Record<string, number>>): string =>
   Object.keys(counts)

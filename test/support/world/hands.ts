@@ -111,6 +111,16 @@ async function tables(hand: Hand, which: 'attached' | 'marked'): Promise<Table[]
   }));
 }
 
+/** Runs come to that late; it is waited for a while, so that people have something to answer it with. */
+async function detachedByRuns(hand: Hand): Promise<Table[]> {
+  if (hand.world.setting.expired === 'drop') return [];
+  for (let look = 1; ; look++) {
+    const found = await tables(hand, 'marked');
+    if (found.length > 0 || look === 40) return found;
+    await delay(25);
+  }
+}
+
 /** Locks what a partition is taken from: nobody then has rows of it that are not committed. */
 async function lockParent(hand: Hand): Promise<void> {
   if (hand.world.setting.foreignKey) await must(hand, 'LOCK TABLE app.accounts IN SHARE ROW EXCLUSIVE MODE');
@@ -131,6 +141,8 @@ async function takeAway(hand: Hand, { pick, variant }: Handiwork, how: 'drop' | 
       taken = world.model.take(rows.map(({ id }) => Number(id)));
       if (how === 'drop') return void (await must(hand, `DROP TABLE app.${name}`));
       await must(hand, `ALTER TABLE app.events DETACH PARTITION app.${name}`);
+      // A run that was ended may have been about to detach it, and a later one would take it for its own.
+      if (left.terminated) await must(hand, `COMMENT ON TABLE app.${name} IS NULL`);
       if (variant % 2 === 0)
         await must(hand, `ALTER TABLE app.${name} RENAME TO events_archive_${++left.made}`);
     });
@@ -190,7 +202,7 @@ async function attach(hand: Hand, { pick, variant }: Handiwork): Promise<void> {
 
 /** Wants back what Partition Keeper has detached. */
 async function attachAgain(hand: Hand, { pick }: Handiwork): Promise<void> {
-  const { name, stretch } = picked(await tables(hand, 'marked'), pick);
+  const { name, stretch } = picked(await detachedByRuns(hand), pick);
   if (stretch === undefined) return;
   const { axis } = hand.world;
   await transaction(hand, async () => {
@@ -204,7 +216,7 @@ async function attachAgain(hand: Hand, { pick }: Handiwork): Promise<void> {
 
 /** Takes over what Partition Keeper has detached, by its comment; or lets its grace pass. */
 async function claimDetached(hand: Hand, { pick, variant }: Handiwork): Promise<void> {
-  const { oid, name } = picked(await tables(hand, 'marked'), pick);
+  const { oid, name } = picked(await detachedByRuns(hand), pick);
   if (variant % 2 === 0) {
     await passGrace(hand.world.database, `app.${name}`).catch(() => undefined);
     return;
@@ -228,6 +240,12 @@ async function addColumn(hand: Hand): Promise<void> {
     name,
     rows.map(({ id }) => Number(id)),
   );
+}
+
+async function createIndex(hand: Hand): Promise<void> {
+  const name = `events_own_${++hand.left.made}`;
+  await must(hand, `CREATE INDEX ${name} ON app.events (payload)`);
+  hand.left.indexes.add(name);
 }
 
 async function lock(hand: Hand, { pick, variant, hold }: Handiwork): Promise<void> {
@@ -270,7 +288,9 @@ async function dropOne(
 const WORK: Readonly<Record<Handiwork['what'], (hand: Hand, work: Handiwork) => Promise<unknown>>> = {
   lock,
   'add column': addColumn,
-  'drop column': async (hand, { pick }) =>
+  'drop column': async (hand, { pick }) => {
+    // Seldom has anybody added one by then.
+    if (hand.left.columns.size === 0) await addColumn(hand);
     hand.left.columns.delete(
       await dropOne(
         hand,
@@ -278,16 +298,15 @@ const WORK: Readonly<Record<Handiwork['what'], (hand: Hand, work: Handiwork) => 
         pick,
         (name) => `ALTER TABLE app.events DROP COLUMN ${name}`,
       ),
-    ),
-  'create index': async (hand) => {
-    const name = `events_own_${++hand.left.made}`;
-    await must(hand, `CREATE INDEX ${name} ON app.events (payload)`);
-    hand.left.indexes.add(name);
+    );
   },
-  'drop index': async (hand, { pick }) =>
+  'create index': createIndex,
+  'drop index': async (hand, { pick }) => {
+    if (hand.left.indexes.size === 0) await createIndex(hand);
     hand.left.indexes.delete(
       await dropOne(hand, hand.left.indexes, pick, (name) => `DROP INDEX app.${name}`),
-    ),
+    );
+  },
   attach,
   'attach again': attachAgain,
   detach: (hand, work) => takeAway(hand, work, 'detach'),
