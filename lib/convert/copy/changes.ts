@@ -21,7 +21,7 @@ export const commentOnChanges = (pair: Pair): string =>
   quoteLiteral(`${forFormat(`COMMENT ON TABLE ${changesOf(pair)} IS `)}%L`);
 
 /** A change that can be taken over: not of a row for which there is no room, nor that the table was truncated. */
-const takeable = (pair: Pair, of: string): string =>
+export const takeable = (pair: Pair, of: string): string =>
   `${of}.${quoteIdentifier(pair.identity[0] ?? '')} IS NOT NULL AND (${hasRoom(pair, of)} OR NOT EXISTS (SELECT FROM ${nameOf(pair.source)} AS s WHERE ${sameRow(pair, 's', of)}))`;
 
 /**

@@ -11,6 +11,7 @@ import { type ConversionMarker, parseConversion } from '../marker.ts';
 import type { Keys, LegacyTable } from '../model.ts';
 import { changesName, MIRROR, mirrorName, parentName, plainName, replacedName, TRUNCATE } from '../names.ts';
 import type { Leaf } from './build.ts';
+import { takeable } from './changes.ts';
 import { shapeSql } from './compared.ts';
 import { LAST_CHANGES } from './mirror.ts';
 import { changesOf, hasRoom, type Pair, sameRow } from './pair.ts';
@@ -119,7 +120,7 @@ async function readLog(
   const first = `l.${quoteIdentifier(pair.identity[0] ?? '')}`;
   const { rows } = await client.query<{ truncated: boolean; count: number; outside: boolean }>(`
     SELECT EXISTS (SELECT FROM ${changesOf(pair)} AS l WHERE ${first} IS NULL) AS truncated,
-           (SELECT count(*)::int FROM (SELECT FROM ${changesOf(pair)} LIMIT ${LAST_CHANGES + 1}) AS few) AS count,
+           (SELECT count(*)::int FROM (SELECT FROM ${changesOf(pair)} AS l WHERE ${takeable(pair, 'l')} LIMIT ${LAST_CHANGES + 1}) AS few) AS count,
            EXISTS (SELECT FROM ${changesOf(pair)} AS l WHERE NOT ${hasRoom(pair, 'l')} AND EXISTS (SELECT FROM ${nameOf(pair.source)} AS s WHERE ${sameRow(pair, 's', 'l')})) AS outside`);
   const { truncated = false, count = 0, outside = false } = rows[0] ?? {};
   return { truncated, outstanding: count === 0 ? 'none' : count > LAST_CHANGES ? 'many' : 'few', outside };
