@@ -10,7 +10,7 @@ import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import type { Step } from '../postgres/step.ts';
 import { comparisonFindings } from './copy/standing.ts';
 import type { Strategy } from './marker.ts';
-import { checkWish, outlook, type Wish } from './outlook.ts';
+import { begun, checkWish, outlook, type Wish } from './outlook.ts';
 import { keepPace, type Pace } from './pace.ts';
 import { lookAt } from './situation.ts';
 import type { Stage } from './unit.ts';
@@ -65,12 +65,14 @@ function wishOf({ strategy, until, approve, undo, finish }: ConvertJobOptions): 
 /** One unit after the other; what is left is seen anew after each, as others may have changed something. */
 async function carryOut(run: Run, config: TableConfig, options: ConvertJobOptions): Promise<TableReport> {
   const { client, server } = run.session;
-  const wish = wishOf(options);
+  const asked = wishOf(options);
   const signal = options.signal ?? new AbortController().signal;
   const pace = keepPace(client, options, signal);
   const outcomes: StepOutcome[] = [];
   let situation = await lookAt(client, config, server, run.context.now);
-  checkWish(situation, wish);
+  checkWish(situation, asked);
+  // What was begun is not seen any more once it has been undone.
+  const wish = { ...asked, strategy: asked.strategy ?? begun(situation) ?? undefined };
   let left = outlook(run, situation, wish);
   const changes = left.findings.filter(({ finding }) => finding === 'changes');
   /** What was worth a warning on the way, though it is mended. */

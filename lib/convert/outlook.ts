@@ -46,7 +46,7 @@ const nothingLeft = ({ table }: Situation): Finding => ({
 });
 
 /** The strategy that was begun; null: none was. */
-const begun = (situation: Situation): Strategy | null =>
+export const begun = (situation: Situation): Strategy | null =>
   situation.copy?.marker.strategy ?? preparedOf(situation)?.marker.strategy ?? null;
 
 /** Which strategy it is to be; null: there is nothing to convert. */

@@ -35,7 +35,10 @@ export function copyStanding(situation: Situation, strategy: CopyStrategy, left:
   const replaced = displayName(table.schema, replacedName(table.name));
   const size = `${table.rows === null ? 'an unknown number of' : `about ${inWords(table.rows)}`} rows, ${inWords(table.bytes / 1_000_000)} MB, for which the disk needs as much room again, and the log as much again for a while`;
   const outstanding = copy?.log?.outstanding ?? 'none';
-  const unlike = [...(copy?.phase === 'after' ? columnDifferences(table, copy.other) : [])];
+  const unlike = [
+    ...(copy?.phase === 'after' ? columnDifferences(table, copy.other) : []),
+    ...(copy?.log?.outside === true ? ['no partition for some of its rows'] : []),
+  ];
   const messages: Record<Phase, string> = {
     'not begun': `The conversion of ${name} has not begun; ${left} steps are left (${size}).`,
     copying: `${inWords(copy?.log?.progress?.rows ?? 0)} rows of ${name} have been copied; ${left} steps are left (${size}).`,

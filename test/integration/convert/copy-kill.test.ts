@@ -37,6 +37,11 @@ test.each<{ readonly what: string; readonly before: Options[]; readonly options:
   { what: 'its undoing', before: [{ strategy: 'copy' }], options: { undo: true } },
   { what: 'its end', before: [{ strategy: 'copy' }], options: { finish: true } },
   { what: 'a split', before: [{}], options: { strategy: 'split' } },
+  {
+    what: 'the undoing of a split',
+    before: [{}, { strategy: 'split' }],
+    options: { strategy: 'split', undo: true },
+  },
   { what: 'a way back to a plain table', before: [{}], options: { strategy: 'unconvert' } },
 ])(
   '$what may break wherever it changes something: the same again goes on, to the same end',
