@@ -1,8 +1,5 @@
-import type { Temporal } from 'temporal-polyfill';
-import type { ManagedTable, PartitionedTable, Relation } from '../partition/model.ts';
+import type { ManagedTable, Relation } from '../partition/model.ts';
 import type { Point } from '../partition/range.ts';
-import type { TableConfig } from '../partition/table-config.ts';
-import type { CopyState } from './copy/state.ts';
 
 /** What an inspection found of a table that is to be converted; preflight and plans know it only through this. */
 
@@ -150,17 +147,4 @@ export interface LegacyTable extends ManagedTable {
   readonly fingerprint: string;
   /** Names of relations in its schema. */
   readonly taken: ReadonlySet<string>;
-}
-
-/** What a plan is made of: the table as it is, and the one to be, as far as it is there. */
-export interface Situation {
-  readonly table: LegacyTable;
-  /** The table with its partitions, where it has any. */
-  readonly own: PartitionedTable | null;
-  /** The partitioned table to be. */
-  readonly parent: PartitionedTable | null;
-  /** How far a copy is. */
-  readonly copy: CopyState | null;
-  readonly config: TableConfig;
-  readonly now: Temporal.Instant;
 }

@@ -15,9 +15,9 @@ import { type Aim, planCopy } from './copy/plan.ts';
 import { copyStanding } from './copy/standing.ts';
 import { type CopyStrategy, interimOf, layoutOf } from './copy/strategy.ts';
 import type { Strategy } from './marker.ts';
-import type { Situation } from './model.ts';
 import { preflight } from './preflight.ts';
 import { preparedOf, undoRefusal } from './prepared.ts';
+import type { Situation } from './situation.ts';
 import { standing } from './standing.ts';
 import { STAGES, type Stage, type Unit } from './unit.ts';
 

@@ -6,7 +6,8 @@ import { scheduleOf } from '../partition/schedule.ts';
 import type { StatementContext } from '../postgres/statements/common.ts';
 import { createStep } from '../postgres/statements/create.ts';
 import type { Step } from '../postgres/step.ts';
-import type { LegacyTable, Situation } from './model.ts';
+import type { LegacyTable } from './model.ts';
+import type { Situation } from './situation.ts';
 
 /** The partitioned table to be, as it will be: for a plan that is made before it is there. */
 export const parentToBe = (table: LegacyTable, name: string): PartitionedTable => ({

@@ -2,8 +2,8 @@ import type { ReportError } from '../contract.ts';
 import { displayName } from '../partition/identifiers.ts';
 import type { PartitionedTable } from '../partition/model.ts';
 import { type ConversionMarker, parseConversion } from './marker.ts';
-import type { Situation } from './model.ts';
 import { parentName } from './names.ts';
+import type { Situation } from './situation.ts';
 
 /** The partitioned table to be, as a conversion of this very table has made it. */
 export interface Prepared {

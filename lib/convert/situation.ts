@@ -5,10 +5,23 @@ import { displayIdentifier, displayName } from '../partition/identifiers.ts';
 import type { PartitionedTable } from '../partition/model.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
-import { readCopy } from './copy/state.ts';
+import { type CopyState, readCopy } from './copy/state.ts';
 import { inspectLegacy, type Unfit } from './inspect/inspect.ts';
-import type { Keys, Situation } from './model.ts';
+import type { Keys, LegacyTable } from './model.ts';
 import { parentName } from './names.ts';
+
+/** What a plan is made of: the table as it is, and the one to be, as far as it is there. */
+export interface Situation {
+  readonly table: LegacyTable;
+  /** The table with its partitions, where it has any. */
+  readonly own: PartitionedTable | null;
+  /** The partitioned table to be. */
+  readonly parent: PartitionedTable | null;
+  /** How far a copy is. */
+  readonly copy: CopyState | null;
+  readonly config: TableConfig;
+  readonly now: Temporal.Instant;
+}
 
 const unfit = (config: TableConfig, found: Unfit) => {
   const name = displayName(config.schema, config.table);

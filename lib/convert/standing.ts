@@ -2,9 +2,9 @@ import type { Finding } from '../contract.ts';
 import { displayName } from '../partition/identifiers.ts';
 import { isoText } from '../partition/key-type.ts';
 import type { AttachPlan } from './attach/plan.ts';
-import type { Situation } from './model.ts';
 import { BOUNDARY } from './names.ts';
 import { preparedOf } from './prepared.ts';
+import type { Situation } from './situation.ts';
 
 /** What the server of a small machine did in a second; larger ones do more. */
 const INDEXED_ROWS = 1_000_000;

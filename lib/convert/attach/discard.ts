@@ -14,9 +14,10 @@ import {
 } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import { helperIndexes } from '../indexes.ts';
-import type { LegacyTable, Situation } from '../model.ts';
+import type { LegacyTable } from '../model.ts';
 import { BOUNDARY, NOT_NULL, parentName } from '../names.ts';
 import { preparedOf } from '../prepared.ts';
+import type { Situation } from '../situation.ts';
 
 const EVERYWHERE = { from: MINVALUE, to: MAXVALUE };
 

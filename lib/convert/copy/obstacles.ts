@@ -1,7 +1,7 @@
 import { displayIdentifier, displayName, quoteIdentifier } from '../../partition/identifiers.ts';
 import { nameOf } from '../../postgres/statements/common.ts';
-import type { Situation } from '../model.ts';
 import type { Obstacle } from '../preflight.ts';
+import type { Situation } from '../situation.ts';
 import { identityOf } from './identity.ts';
 
 /** What is in the way of a copy, beside what is in the way of any conversion. */

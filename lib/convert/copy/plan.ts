@@ -1,6 +1,6 @@
 import type { StatementContext } from '../../postgres/statements/common.ts';
 import { analyzeStep } from '../attach/steps.ts';
-import type { Situation } from '../model.ts';
+import type { Situation } from '../situation.ts';
 import { discard, exchangeBack, finish, keepUp } from './afterwards.ts';
 import { type CopyPlan, unit } from './follow.ts';
 import { forward } from './forward.ts';

@@ -1,7 +1,7 @@
 import type { Finding } from '../../contract.ts';
 import { displayName, shellWord } from '../../partition/identifiers.ts';
-import type { Situation } from '../model.ts';
 import { replacedName } from '../names.ts';
+import type { Situation } from '../situation.ts';
 import { columnDifferences } from './columns.ts';
 import type { CopyStrategy } from './strategy.ts';
 import { isVerified } from './verified.ts';

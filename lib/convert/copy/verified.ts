@@ -1,7 +1,8 @@
 import type { ReportError } from '../../contract.ts';
 import { displayName } from '../../partition/identifiers.ts';
 import type { StatementContext } from '../../postgres/statements/common.ts';
-import type { LegacyTable, Situation } from '../model.ts';
+import type { LegacyTable } from '../model.ts';
+import type { Situation } from '../situation.ts';
 import type { CopyState } from './state.ts';
 
 /** What was compared longer ago is compared again before anything depends on it. */
