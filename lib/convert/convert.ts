@@ -13,6 +13,7 @@ import type { Strategy } from './marker.ts';
 import { begun, checkWish, outlook, type Wish } from './outlook.ts';
 import { keepPace, type Pace } from './pace.ts';
 import { lookAt } from './situation.ts';
+import { surroundings } from './surroundings.ts';
 import type { Stage } from './unit.ts';
 
 /** How far one long step is. */
@@ -75,8 +76,8 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
   const wish = { ...asked, strategy: asked.strategy ?? begun(situation) ?? undefined };
   let left = outlook(run, situation, wish);
   const changes = left.findings.filter(({ finding }) => finding === 'changes');
-  /** What was worth a warning on the way, though it is mended. */
-  const warnings = new Map<string, Finding>();
+  /** What else is worth knowing: of the surroundings, and what was mended on the way. */
+  const others = new Map<string, Finding>();
   const { keyType, keys } = situation.table;
   const reported = (outcome: StepOutcome) => executedStep(outcome, { keyType }, config);
   const steps = () => left.units.flatMap((unit) => unit.steps);
@@ -95,14 +96,17 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
     findings: [
       ...left.findings.filter(({ finding }) => finding !== 'changes'),
       ...changes,
-      ...warnings.values(),
+      ...others.values(),
     ],
     ...(error === undefined ? {} : { error }),
   });
   /** Steps of what is left that have been dealt with since it was looked at. */
   let done = 0;
   if (left.refusal !== null) return report('refused', left.refusal);
-  if (options.dryRun === true) return report('ok');
+  if (options.dryRun === true) {
+    for (const finding of await surroundings(client, steps())) others.set(finding.message, finding);
+    return report('ok');
+  }
   const name = { schema: config.schema, table: config.table };
   for (;;) {
     const next = left.units.find((unit) => unit.steps.length > 0);
@@ -134,7 +138,7 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
     if (!astray && situation.copy?.log?.outside === true)
       situation = await lookAt(client, config, server, run.context.now);
     left = outlook(run, situation, wish);
-    for (const finding of comparisonFindings(situation)) warnings.set(finding.message, finding);
+    for (const finding of comparisonFindings(situation)) others.set(finding.message, finding);
     done = 0;
     if (left.refusal !== null) return report('refused', left.refusal);
     const again = left.units.find((unit) => unit.steps.length > 0);

@@ -2,11 +2,10 @@ import type { Finding } from '../../contract.ts';
 import { displayName, shellWord } from '../../partition/identifiers.ts';
 import { replacedName } from '../names.ts';
 import type { Situation } from '../situation.ts';
+import { durationsOf, inWords, sizeOf, stepsLeft } from '../size.ts';
 import { columnDifferences } from './columns.ts';
 import type { CopyStrategy } from './strategy.ts';
 import { isVerified } from './verified.ts';
-
-const inWords = (amount: number): string => Math.round(amount).toLocaleString('en-US');
 
 type Phase =
   | 'not begun'
@@ -33,18 +32,20 @@ export function copyStanding(situation: Situation, strategy: CopyStrategy, left:
   const name = displayName(table.schema, table.name);
   const command = `npx partition-keeper ${strategy === 'unconvert' ? 'unconvert' : 'convert'} ${shellWord(`${config.schema}.${config.table}`)}`;
   const replaced = displayName(table.schema, replacedName(table.name));
-  const size = `${table.rows === null ? 'an unknown number of' : `about ${inWords(table.rows)}`} rows, ${inWords(table.bytes / 1_000_000)} MB, for which the disk needs as much room again, and the log as much again for a while`;
+  const { copy: copying, index, read } = durationsOf(table);
+  const indexes = table.indexes.length;
+  const size = `${sizeOf(table)}, for which the disk needs as much room again, and the log as much again for a while; copying may take ${copying} s, ${indexes === 1 ? 'the index' : `${indexes} indexes`} ${index * indexes} s, the comparison ${2 * read + 2 * copying} s`;
   const outstanding = copy?.log?.outstanding ?? 'none';
   const unlike = [
     ...(copy?.phase === 'after' ? columnDifferences(table, copy.other) : []),
     ...(copy?.log?.outside === true ? ['no partition for some of its rows'] : []),
   ];
   const messages: Record<Phase, string> = {
-    'not begun': `The conversion of ${name} has not begun; ${left} steps are left (${size}).`,
-    copying: `${inWords(copy?.log?.progress?.rows ?? 0)} rows of ${name} have been copied; ${left} steps are left (${size}).`,
-    copied: `The rows of ${name} have been copied; ${left} steps are left.`,
-    following: `${name} has a copy that follows it; ${left} steps are left.`,
-    verified: `${name} has a copy that follows it and has been compared with it; ${left} steps are left.`,
+    'not begun': `The conversion of ${name} has not begun; ${stepsLeft(left)} (${size}).`,
+    copying: `${inWords(copy?.log?.progress?.rows ?? 0)} rows of ${name} have been copied; ${stepsLeft(left)} (${size}).`,
+    copied: `The rows of ${name} have been copied; ${stepsLeft(left)}.`,
+    following: `${name} has a copy that follows it; ${stepsLeft(left)}.`,
+    verified: `${name} has a copy that follows it and has been compared with it; ${stepsLeft(left)}.`,
     replaced: `${name} has been converted. ${replaced} follows it${outstanding === 'none' ? '' : ', with changes that are to be taken over'}, ${unlike.length === 0 ? 'so that the conversion can be undone without a loss' : `but has ${unlike.join(', and ')}; it can be undone once it has the same`}.`,
     'replaced, not followed': `${name} has been converted. ${replaced} does not follow it any more and is to be removed.`,
   };
