@@ -6,6 +6,7 @@ import { nameOf } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import type { LegacyTable } from '../model.ts';
 import { MIRROR, parentName, replacedName, TRUNCATE } from '../names.ts';
+import type { Interim } from '../parts.ts';
 import type { Situation } from '../situation.ts';
 import type { Unit } from '../unit.ts';
 import type { Leaf } from './build.ts';
@@ -13,8 +14,9 @@ import { columnsDiffer, sharing } from './columns.ts';
 import { type Removal, removalSteps } from './finish.ts';
 import { boundsOf, type CopyPlan, followSteps, unit } from './follow.ts';
 import type { Pair } from './pair.ts';
+import type { CopyState } from './state.ts';
 import { interimOf } from './strategy.ts';
-import { exchangeStep } from './switch.ts';
+import { exchangeStep, markerOfReplaced } from './switch.ts';
 import { isVerified, noRoom, verificationFailed } from './verified.ts';
 import { verifyStep } from './verify.ts';
 
@@ -115,12 +117,36 @@ function notFollowing(table: LegacyTable, tied: boolean): ReportError {
   };
 }
 
+/** The copy as it is when it has made room: what is in use now, under the name that it waits by. */
+function afterExchangeBack(situation: Situation, copy: CopyState, aside: Interim): Removal {
+  const { table, own } = situation;
+  const names = new Map(formerNames(situation, copy.leaves).map(({ from, to }) => [from, to]));
+  const other = { ...table, name: aside(table.name) };
+  return {
+    pair: { ...pairOf(situation), source: { ...copy.other, name: table.name }, target: other },
+    other,
+    marker: markerOfReplaced(copy.marker, copy.other),
+    leaves: (own?.partitions ?? []).map(({ oid, schema, name, range }) => ({
+      oid,
+      schema,
+      name: names.get(name) ?? name,
+      range,
+      indexes: 0,
+      foreignKeys: [],
+    })),
+    tied: false,
+    log: true,
+    mirrored: true,
+    compared: false,
+  };
+}
+
 /** The table that was replaced takes its place again, with all that was written since. */
 export function exchangeBack(situation: Situation, context: StatementContext): CopyPlan {
   const { copy, table } = situation;
   if (copy === null || !copy.captured)
     return { units: [], refusal: notFollowing(table, copy?.tied === true) };
-  const strategy = copy.marker.strategy === 'unconvert' ? 'unconvert' : 'copy';
+  const aside = interimOf(copy.marker.strategy === 'unconvert' ? 'unconvert' : 'copy');
   return {
     units: [
       ...keepUp(situation, context),
@@ -131,7 +157,7 @@ export function exchangeBack(situation: Situation, context: StatementContext): C
             pair: pairOf(situation),
             other: copy.other,
             waiting: replacedName,
-            aside: interimOf(strategy),
+            aside,
             since: copy.follows?.since ?? '0',
             marker: copy.marker,
             renamed: formerNames(situation, copy.leaves),
@@ -140,6 +166,7 @@ export function exchangeBack(situation: Situation, context: StatementContext): C
           context,
         ),
       ]),
+      ...unit('switch', removalSteps(afterExchangeBack(situation, copy, aside), context)),
     ],
     refusal: columnsDiffer(table, copy.other) ?? noRoom(copy, table) ?? verificationFailed(copy, context),
   };

@@ -111,7 +111,9 @@ const leafStep = (removal: Removal, leaf: Leaf, context: StatementContext): Step
 export function removalSteps(removal: Removal, context: StatementContext): Step[] {
   const { pair, other, leaves } = removal;
   const { source } = pair;
-  const partitions = leaves.filter(({ range, oid }) => range !== null && oid !== null);
+  const partitions = leaves
+    .filter(({ range, oid }) => range !== null && oid !== null)
+    .toSorted((a, b) => ((a.range?.from ?? 0n) < (b.range?.from ?? 0n) ? -1 : 1));
   const step = (
     kind: 'drop' | 'discard',
     reason: string,

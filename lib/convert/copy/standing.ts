@@ -41,7 +41,10 @@ export function copyStanding(situation: Situation, strategy: CopyStrategy, left:
     ...(copy?.log?.outside === true ? ['no partition for some of its rows'] : []),
   ];
   const messages: Record<Phase, string> = {
-    'not begun': `The conversion of ${name} has not begun; ${stepsLeft(left)} (${size}).`,
+    'not begun':
+      left === 0
+        ? `No conversion of ${name} is under way.`
+        : `The conversion of ${name} has not begun; ${stepsLeft(left)} (${size}).`,
     copying: `${inWords(copy?.log?.progress?.rows ?? 0)} rows of ${name} have been copied; ${stepsLeft(left)} (${size}).`,
     copied: `The rows of ${name} have been copied; ${stepsLeft(left)}.`,
     following: `${name} has a copy that follows it; ${stepsLeft(left)}.`,

@@ -42,6 +42,13 @@ export interface Exchange {
   readonly follow: { readonly room: Pair['room'] } | null;
 }
 
+/** What the table that was in use says afterwards: nothing of it is to be gone on with. */
+export const markerOfReplaced = (marker: ConversionMarker, other: LegacyTable): ConversionMarker => ({
+  ...marker,
+  tableOid: other.oid,
+  fingerprint: '',
+});
+
 /**
  * A snapshot from before the other table was complete would not see all its rows; such a transaction has not used the
  * table so far, or it would hold a lock on it. Snapshots only get younger, so no lock is needed for the look.
@@ -134,7 +141,7 @@ export function exchangeStep(exchange: Exchange, context: StatementContext): Ste
   const { source } = pair;
   const table = nameOf(source);
   const set = qualified(source.schema, aside(source.name));
-  const taken: ConversionMarker = { ...marker, tableOid: other.oid, fingerprint: '' };
+  const taken = markerOfReplaced(marker, other);
   const back: Pair = {
     ...pair,
     source: { ...other, name: source.name },

@@ -95,6 +95,25 @@ describe.each<RichOptions & { readonly what: string }>([
   });
 });
 
+test.each<Options>([{ undo: true }, { finish: true }])(
+  'what a plan of %o shows is what is done, whatever goes with it',
+  async (options) => {
+    await using database = await createTestDatabase();
+    const { table, keep } = await prepare(database, {}, 200);
+    stepsOf(await convert(keep, table, { strategy: 'copy' }));
+    // Of a run of its own, the comparison has another id.
+    const shown = (report: Parameters<typeof stepsOf>[0]) =>
+      stepsOf(report).map(({ kind, partition, statements }) => [
+        kind,
+        partition,
+        statements.map((statement) => statement.replaceAll(report.runId, 'run')),
+      ]);
+    const planned = shown(await convert(keep, table, { ...options, dryRun: true }));
+    expect(planned.filter(([kind]) => kind === 'drop')).not.toEqual([]);
+    expect(shown(await convert(keep, table, options))).toEqual(planned);
+  },
+);
+
 test('finishing removes the table that was replaced, and nothing else', async () => {
   await using database = await createTestDatabase();
   const { table, keep } = await prepare(database);
