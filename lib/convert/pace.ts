@@ -36,12 +36,16 @@ export function keepPace(client: pg.Client, { maxRate, maxReplicaLag }: Pace, si
     return (behind.rows[0]?.lag ?? 0) > maxReplicaLag;
   };
 
-  return async (table: LegacyTable, { rows }: Progress): Promise<void> => {
-    while (await isBusy(table)) await sleep(LOOK_AGAIN_MS, undefined, { signal });
+  const keepRate = async (rows: number | null): Promise<void> => {
     if (rows === null || maxRate === undefined) return;
     const now = performance.now();
     began ??= { at: now, rows };
     const due = began.at + ((rows - began.rows) / maxRate) * 1000;
     if (due > now) await sleep(due - now, undefined, { signal });
+  };
+
+  return async (table: LegacyTable, { rows }: Progress): Promise<void> => {
+    await keepRate(rows);
+    while (await isBusy(table)) await sleep(LOOK_AGAIN_MS, undefined, { signal });
   };
 }

@@ -1,5 +1,9 @@
+import type { ReportError } from '../../contract.ts';
+import { displayName, quoteIdentifier } from '../../partition/identifiers.ts';
+import { isoText } from '../../partition/key-type.ts';
+import { MAX_CREATIONS } from '../../partition/plan-create.ts';
 import { isBounded, type Point, union } from '../../partition/range.ts';
-import type { StatementContext } from '../../postgres/statements/common.ts';
+import { nameOf, type StatementContext } from '../../postgres/statements/common.ts';
 import { analyzeStep, notNullSteps } from '../attach/steps.ts';
 import { type IndexPlan, indexPlans } from '../indexes.ts';
 import type { LegacyTable } from '../model.ts';
@@ -36,6 +40,17 @@ function withoutCopy(situation: Situation): Situation {
   return {
     ...situation,
     table: { ...table, taken: new Set([...table.taken].filter((name) => !freed.has(name))) },
+  };
+}
+
+/** So many partitions come of single rows that are dated long ago, more often than not. */
+function farBack(problem: ReportError, { table, config }: Situation): ReportError {
+  if (problem.code !== 'too-many-creations' || table.keys.oldest === null) return problem;
+  const oldest = isoText(table.keyType, config.timeZone, table.keys.oldest) ?? '-infinity';
+  return {
+    ...problem,
+    message: `The oldest row of ${displayName(table.schema, table.name)} is of ${oldest}: from there on it takes more than ${MAX_CREATIONS} partitions.`,
+    hint: `Correct or remove such rows (SELECT * FROM ${nameOf(table)} ORDER BY ${quoteIdentifier(table.keyColumn)} LIMIT 100;), choose a longer interval, use --strategy attach, or repeat the command with --approve.`,
   };
 }
 
@@ -157,7 +172,8 @@ export function forward(
     ]),
   ];
   const stuck = partitions.steps.length === 0 ? noRoom(copy, table) : null;
-  return { units, refusal: partitions.problem ?? stuck ?? verificationFailed(copy, context) };
+  const far = partitions.problem === null ? null : farBack(partitions.problem, situation);
+  return { units, refusal: far ?? stuck ?? verificationFailed(copy, context) };
 }
 
 /** The table to be, as far as a switch has to know it: for a plan that is made before it is there. */
