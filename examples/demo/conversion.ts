@@ -78,7 +78,7 @@ async function judge(client: pg.Client, before: number, application: Application
 export async function tellOfConversion(databaseUrl: string, client: pg.Client): Promise<void> {
   await seedLegacy(client);
   const before = await countRows(client);
-  say(`${LOG} has ${inWords(before)} rows of three years, and no partitions.`);
+  say(`${LOG} has ${inWords(before)} rows of two years, and no partitions.`);
 
   heading('1. What does Partition Keeper say of it?');
   await keeper(databaseUrl, `validate --table ${LOG}`, { exitCode: 1 });

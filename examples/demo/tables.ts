@@ -149,5 +149,5 @@ export const demoTables: readonly DemoTable[] = [
   },
 ];
 
-/** The same log, as it was before it was partitioned, and with more rows. */
-export const legacyLog: DemoTable = { ...accessLog, rows: 7000 };
+/** The same log, as it was before it was partitioned: younger, and with more rows. */
+export const legacyLog: DemoTable = { ...accessLog, before: 2 * 12, rows: 9000 };
