@@ -1,5 +1,6 @@
 import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
 import { MAXVALUE, MINVALUE } from '../../partition/range.ts';
+import { OF_CLIENT } from '../../postgres/apply/holders.ts';
 import { SQLSTATE } from '../../postgres/sqlstate.ts';
 import {
   begin,
@@ -44,15 +45,16 @@ export interface Exchange {
 
 /**
  * A snapshot from before the other table was complete would not see all its rows; such a transaction has not used the
- * table so far, or it would hold a lock on it. Snapshots only get younger, so no lock is needed for the look.
+ * table so far, or it would hold a lock on it. One that begins while that transaction goes on has it for its oldest.
+ * Snapshots only get younger, so no lock is needed for the look.
  */
 const noOldSnapshot = (since: string): string =>
   doBlock(`
 BEGIN
   IF EXISTS (
     SELECT FROM pg_catalog.pg_stat_activity AS a
-    WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid()
-      AND a.backend_xmin IS NOT NULL AND pg_catalog.age(a.backend_xmin) > pg_catalog.age('${since}'::pg_catalog.xid8::pg_catalog.xid)
+    WHERE a.datname = pg_catalog.current_database() AND ${OF_CLIENT} AND a.pid <> pg_catalog.pg_backend_pid()
+      AND a.backend_xmin IS NOT NULL AND pg_catalog.age(a.backend_xmin) >= pg_catalog.age('${since}'::pg_catalog.xid8::pg_catalog.xid)
   ) THEN
     RAISE EXCEPTION USING ERRCODE = '${SQLSTATE.lockNotAvailable}', MESSAGE = 'a transaction is older than the copy, and would not see all of it';
   END IF;
