@@ -21,7 +21,7 @@ import { dependentsSql, lockViews, viewLocks } from '../switch/dependents.ts';
 import { setValue } from '../switch/sequences.ts';
 import { commentOnChanges } from './changes.ts';
 import { comparedSql } from './compared.ts';
-import { dropTriggersSql, followingFunction, triggersSql } from './mirror.ts';
+import { completeSince, dropTriggersSql, followingFunction, triggersSql } from './mirror.ts';
 import { changesOf, lockable, mirrorOf, type Pair } from './pair.ts';
 import { COPY_KEY } from './progress.ts';
 
@@ -173,7 +173,7 @@ export function exchangeStep(exchange: Exchange, context: StatementContext): Ste
       ...sequences(exchange, table),
       ...laterChecks(exchange, table),
       ...source.triggers.flatMap((trigger) => triggerSql(table, trigger)),
-      ...(follow !== null ? [followingFunction(back), ...triggersSql(back, table)] : []),
+      ...(follow !== null ? [followingFunction(back), completeSince(back), ...triggersSql(back, table)] : []),
       ...dependentsSql(source, { table, legacy: set }),
       `COMMENT ON TABLE ${set} IS ${quoteLiteral(conversionText(taken))}`,
       `COMMENT ON TABLE ${table} IS ${source.template.comment === null ? 'NULL' : quoteLiteral(source.template.comment)}`,
