@@ -7,6 +7,7 @@ import type { TableConfig } from '../partition/table-config.ts';
 import { takeTableLocks } from '../postgres/advisory-lock.ts';
 import { applyUnit, type Progress, type StepOutcome } from '../postgres/apply/apply.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
+import { SQLSTATE } from '../postgres/sqlstate.ts';
 import type { Step } from '../postgres/step.ts';
 import { comparisonFindings } from './copy/standing.ts';
 import type { Strategy } from './marker.ts';
@@ -63,6 +64,9 @@ function wishOf({ strategy, until, approve, undo, finish }: ConvertJobOptions): 
   return { strategy, aim, until: until ?? 'switch', approve: approve === true };
 }
 
+/** More often than that, it is no longer others that make the same thing necessary again. */
+const MOST_REPEATS = 50;
+
 /** One unit after the other; what is left is seen anew after each, as others may have changed something. */
 async function carryOut(run: Run, config: TableConfig, options: ConvertJobOptions): Promise<TableReport> {
   const { client, server } = run.session;
@@ -100,6 +104,8 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
     ],
     ...(error === undefined ? {} : { error }),
   });
+  /** How often what was done last has been left to do again, as others go on writing. */
+  let repeats = 0;
   /** Steps of what is left that have been dealt with since it was looked at. */
   let done = 0;
   if (left.refusal !== null) return report('refused', left.refusal);
@@ -129,9 +135,10 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
       },
     });
     const last = found.at(-1);
-    outcomes.push(...found.filter(({ status }) => status !== 'not-run'));
+    const overtaken = situation.copy !== null && last?.error?.code === SQLSTATE.changedSincePlan;
+    outcomes.push(...found.filter((one) => one.status !== 'not-run' && !(overtaken && one === last)));
     if (last?.status === 'not-run') done--;
-    if (last !== undefined && last.status !== 'done') return report('failed', last.error);
+    if (last !== undefined && last.status !== 'done' && !overtaken) return report('failed', last.error);
     const was = JSON.stringify(next.steps.map(({ statements }) => statements));
     const astray = situation.copy?.log?.outside === true;
     situation = await lookAt(client, config, server, run.context.now, astray ? null : keys);
@@ -142,7 +149,11 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
     done = 0;
     if (left.refusal !== null) return report('refused', left.refusal);
     const again = left.units.find((unit) => unit.steps.length > 0);
-    if (again !== undefined && JSON.stringify(again.steps.map(({ statements }) => statements)) === was)
+    const same =
+      again !== undefined && JSON.stringify(again.steps.map(({ statements }) => statements)) === was;
+    if (same && overtaken) return report('failed', last?.error);
+    repeats = same ? repeats + 1 : 0;
+    if (same && (again.steps.every(({ progress }) => progress === undefined) || repeats === MOST_REPEATS))
       throw new Error(`the steps have been done and are still left to do: ${again.steps[0]?.reason}`);
   }
 }

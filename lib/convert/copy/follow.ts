@@ -16,10 +16,10 @@ export interface CopyPlan {
 /** What is outstanding while the other table follows, or is about to. */
 export function followSteps(copy: CopyState | null, pair: Pair, context: StatementContext): Step[] {
   const outstanding = copy?.log?.outstanding ?? 'few';
-  const due = copy?.follows?.digest !== followingDigest(pair) || outstanding !== 'none';
+  const follows = copy?.follows?.digest === followingDigest(pair);
   return [
     ...(copy?.follows == null && outstanding !== 'none' ? [catchUpStep(pair, LAST_CHANGES, context)] : []),
-    ...(due ? [mirrorStep(pair, context)] : []),
+    ...(follows && outstanding === 'none' ? [] : [mirrorStep(pair, follows, context)]),
   ];
 }
 

@@ -50,7 +50,8 @@ END`;
 /**
  * Once it is complete, the target follows in the same transaction. It takes over the row as it stands, so the order
  * in which triggers fire makes no difference. A transaction whose snapshot is older than the target's completion
- * would not see what it has to replace: its changes are noted.
+ * would not see what it has to replace: its changes are noted. So are those of one that keeps its snapshot where, by
+ * that, a change of the row was still to be taken over: that may have been done since, out of its sight.
  */
 const following = (pair: Pair): string => `
 BEGIN
@@ -59,7 +60,7 @@ BEGIN
   END IF;${forBoth(
     pair,
     (of) => `
-  IF ${hasRoom(pair, of)} THEN${bringUpToDate(pair, of)}
+  IF ${hasRoom(pair, of)} AND (current_setting('transaction_isolation') = 'read committed' OR NOT EXISTS (SELECT FROM ${changesOf(pair)} AS l WHERE ${sameRow(pair, 'l', of)})) THEN${bringUpToDate(pair, of)}
   ELSE
     ${note(pair, of)}
   END IF;`,
@@ -88,6 +89,12 @@ export const followingFunction = (pair: Pair): string =>
   doBlock(`
 BEGIN
   EXECUTE pg_catalog.replace(${quoteLiteral(followingText(pair))}, '${SINCE}', pg_catalog.pg_current_xact_id()::pg_catalog.text);
+END`);
+
+/** The comment on the function: since which transaction, this one, the target has had all there is. */
+export const completeSince = (pair: Pair): string =>
+  doBlock(`
+BEGIN
   EXECUTE pg_catalog.format(${quoteLiteral(`${forFormat(`COMMENT ON FUNCTION ${mirrorOf(pair)}() IS `)}%L`)}, pg_catalog.json_build_object('partition-keeper-mirror',
     pg_catalog.json_build_object('since', pg_catalog.pg_current_xact_id()::pg_catalog.text, 'follows', ${quoteLiteral(followingDigest(pair))})));
 END`);
@@ -132,8 +139,9 @@ export const LAST_CHANGES = 200;
 /**
  * Takes over the last changes while writers wait for a moment, and lets the target follow from there on. Repeated
  * until none is left.
+ * @param follows whether it does already: to have it begin anew, those who have waited would only note their changes
  */
-export function mirrorStep(pair: Pair, context: StatementContext): Step {
+export function mirrorStep(pair: Pair, follows: boolean, context: StatementContext): Step {
   const { source, target } = pair;
   return {
     kind: 'mirror',
@@ -148,7 +156,8 @@ export function mirrorStep(pair: Pair, context: StatementContext): Step {
       UNDER_LOCK_TIMEOUT,
       ...lockTable(lockable(pair), 'SHARE ROW EXCLUSIVE'),
       applyChanges(pair, LAST_CHANGES),
-      followingFunction(pair),
+      ...(follows ? [] : [followingFunction(pair)]),
+      completeSince(pair),
       'COMMIT',
     ],
     progress: [...begin(source, context), noChangeLeft(pair), 'COMMIT'],

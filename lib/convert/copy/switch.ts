@@ -1,5 +1,6 @@
 import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
 import { MAXVALUE, MINVALUE } from '../../partition/range.ts';
+import { OF_CLIENT } from '../../postgres/apply/holders.ts';
 import { SQLSTATE } from '../../postgres/sqlstate.ts';
 import {
   begin,
@@ -20,7 +21,7 @@ import { dependentsSql, lockViews, viewLocks } from '../switch/dependents.ts';
 import { setValue } from '../switch/sequences.ts';
 import { commentOnChanges } from './changes.ts';
 import { comparedSql } from './compared.ts';
-import { dropTriggersSql, followingFunction, triggersSql } from './mirror.ts';
+import { completeSince, dropTriggersSql, followingFunction, triggersSql } from './mirror.ts';
 import { changesOf, lockable, mirrorOf, type Pair } from './pair.ts';
 import { COPY_KEY } from './progress.ts';
 
@@ -51,15 +52,16 @@ export const markerOfReplaced = (marker: ConversionMarker, other: LegacyTable): 
 
 /**
  * A snapshot from before the other table was complete would not see all its rows; such a transaction has not used the
- * table so far, or it would hold a lock on it. Snapshots only get younger, so no lock is needed for the look.
+ * table so far, or it would hold a lock on it. One that begins while that transaction goes on has it for its oldest.
+ * Snapshots only get younger, so no lock is needed for the look.
  */
 const noOldSnapshot = (since: string): string =>
   doBlock(`
 BEGIN
   IF EXISTS (
     SELECT FROM pg_catalog.pg_stat_activity AS a
-    WHERE a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_catalog.pg_backend_pid()
-      AND a.backend_xmin IS NOT NULL AND pg_catalog.age(a.backend_xmin) > pg_catalog.age('${since}'::pg_catalog.xid8::pg_catalog.xid)
+    WHERE a.datname = pg_catalog.current_database() AND ${OF_CLIENT} AND a.pid <> pg_catalog.pg_backend_pid()
+      AND a.backend_xmin IS NOT NULL AND pg_catalog.age(a.backend_xmin) >= pg_catalog.age('${since}'::pg_catalog.xid8::pg_catalog.xid)
   ) THEN
     RAISE EXCEPTION USING ERRCODE = '${SQLSTATE.lockNotAvailable}', MESSAGE = 'a transaction is older than the copy, and would not see all of it';
   END IF;
@@ -178,7 +180,7 @@ export function exchangeStep(exchange: Exchange, context: StatementContext): Ste
       ...sequences(exchange, table),
       ...laterChecks(exchange, table),
       ...source.triggers.flatMap((trigger) => triggerSql(table, trigger)),
-      ...(follow !== null ? [followingFunction(back), ...triggersSql(back, table)] : []),
+      ...(follow !== null ? [followingFunction(back), completeSince(back), ...triggersSql(back, table)] : []),
       ...dependentsSql(source, { table, legacy: set }),
       `COMMENT ON TABLE ${set} IS ${quoteLiteral(conversionText(taken))}`,
       `COMMENT ON TABLE ${table} IS ${source.template.comment === null ? 'NULL' : quoteLiteral(source.template.comment)}`,

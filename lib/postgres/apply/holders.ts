@@ -58,6 +58,10 @@ const holder = (row: Omit<HolderRow, 'oid'>, relation: string): Holder => ({
   lockMode: row.mode,
 });
 
+/** A client's session, in pg_stat_activity: the type is not shown to everybody, that it is some role's is. */
+export const OF_CLIENT =
+  "COALESCE(a.backend_type, 'client backend') = 'client backend' AND a.usesysid IS NOT NULL";
+
 /** FINALIZE waits for every snapshot in the database that is older than its own. */
 const SNAPSHOTS = `
   SELECT a.pid, 'snapshot of ' || a.pid AS transaction, current_database() AS relation, 'snapshot' AS mode,
@@ -65,7 +69,7 @@ const SNAPSHOTS = `
          nullif(a.query, '<insufficient privilege>') AS query,
          extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS age
   FROM pg_stat_activity a
-  WHERE a.datname = current_database() AND a.backend_xmin IS NOT NULL AND a.backend_type = 'client backend'
+  WHERE a.datname = current_database() AND a.backend_xmin IS NOT NULL AND ${OF_CLIENT}
     AND a.pid <> pg_backend_pid() AND coalesce(a.xact_start < clock_timestamp() - interval '50 ms', true)`;
 
 /** Who has an old snapshot and so may be in the way of a FINALIZE, though not by a lock. */

@@ -21,6 +21,7 @@ export async function closeGate(
     DROP SCHEMA IF EXISTS gate CASCADE;
     CREATE SCHEMA gate;
     CREATE TABLE gate.closed AS SELECT true;
+    GRANT USAGE ON SCHEMA gate TO PUBLIC; GRANT SELECT ON gate.closed TO PUBLIC;
     CREATE FUNCTION gate.pass() RETURNS event_trigger LANGUAGE plpgsql AS $$
     BEGIN
       IF current_setting('application_name') LIKE 'partition-keeper/%'
