@@ -3,6 +3,7 @@ import { KeeperError, usageError } from '../errors.ts';
 import { ownershipProblem, statementContext } from '../jobs/plan-table.ts';
 import type { Run } from '../jobs/run-context.ts';
 import { displayName, shellWord } from '../partition/identifiers.ts';
+import { keeperCommand } from '../partition/remedy.ts';
 import { scheduleOf } from '../partition/schedule.ts';
 import { undoSteps } from './attach/discard.ts';
 import { attachNames } from './attach/names.ts';
@@ -40,8 +41,11 @@ export interface Wish {
 const nothingLeft = ({ table }: Situation): Finding => ({
   finding: 'conversion',
   severity: 'info',
-  message: `${displayName(table.schema, table.name)} is a partitioned table.`,
-  remedy: `npx partition-keeper status --table ${table.schema}.${table.name}`,
+  message: `${displayName(table.schema, table.name)} is a ${table.kind === 'table' ? 'plain' : 'partitioned'} table.`,
+  remedy:
+    table.kind === 'table'
+      ? 'Take it out of the config that scheduled jobs read.'
+      : keeperCommand('status', table),
   facts: { phase: 'converted' },
 });
 

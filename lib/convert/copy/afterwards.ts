@@ -80,7 +80,7 @@ export const keepUp = (situation: Situation, context: StatementContext): Unit[] 
 const verified = (situation: Situation, context: StatementContext): Unit[] =>
   unit(
     'verify',
-    isVerified(situation.copy, situation) ? [] : [comparison(situation, pairOf(situation), context)],
+    isVerified(situation.copy, context) ? [] : [comparison(situation, pairOf(situation), context)],
   );
 
 /** Removes the table that was replaced, once it is known that nothing of it is missing. */

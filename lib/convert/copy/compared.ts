@@ -6,8 +6,8 @@ import { COPY_KEY } from './progress.ts';
 
 /**
  * A digest of what a comparison depends on besides rows that are written: columns, files and partitions of both tables,
- * and the triggers by which one follows the other. A TRUNCATE, a partition that comes or goes, and a trigger that has
- * been disabled for a while all change it.
+ * the triggers by which one follows the other, and any others of the copy, which could change what it is given. A
+ * TRUNCATE, a partition that comes or goes, and a trigger that has been disabled for a while all change it.
  */
 export function shapeSql({ source, target }: Pair): string {
   const other = `pg_catalog.to_regclass(${quoteLiteral(nameOf(target))})`;
@@ -20,7 +20,7 @@ export function shapeSql({ source, target }: Pair): string {
       UNION ALL SELECT pg_catalog.concat_ws(':', 'column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute AS a
       WHERE a.attrelid IN (${source.oid}, ${other}) AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL SELECT pg_catalog.concat_ws(':', 'trigger', g.oid, g.xmin, g.tgenabled) FROM pg_catalog.pg_trigger AS g JOIN tables AS t ON t.oid = g.tgrelid
-      WHERE g.tgname IN ('${MIRROR}', '${TRUNCATE}')) AS parts)`;
+      WHERE g.tgname IN ('${MIRROR}', '${TRUNCATE}') OR NOT g.tgisinternal AND (g.tgrelid = ${other} OR g.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(${other}) AS p))) AS parts)`;
 }
 
 /** Both tables have been compared as they are, and are equal. */

@@ -144,7 +144,7 @@ export function forward(
     ),
     ...unit(
       'verify',
-      isVerified(copy, situation)
+      isVerified(copy, context)
         ? []
         : [
             verifyStep(

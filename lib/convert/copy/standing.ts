@@ -5,7 +5,7 @@ import type { Situation } from '../situation.ts';
 import { durationsOf, inWords, sizeOf, stepsLeft } from '../size.ts';
 import { columnDifferences } from './columns.ts';
 import type { CopyStrategy } from './strategy.ts';
-import { isVerified } from './verified.ts';
+import { foundEqual } from './verified.ts';
 
 type Phase =
   | 'not begun'
@@ -20,7 +20,7 @@ function phaseOf(situation: Situation): Phase {
   const { copy } = situation;
   if (copy === null) return 'not begun';
   if (copy.phase === 'after') return copy.captured ? 'replaced' : 'replaced, not followed';
-  if (isVerified(copy, situation)) return 'verified';
+  if (foundEqual(copy)) return 'verified';
   if (copy.follows !== null) return 'following';
   return copy.log?.progress?.copied === true ? 'copied' : 'copying';
 }
@@ -30,7 +30,7 @@ export function copyStanding(situation: Situation, strategy: CopyStrategy, left:
   const { table, copy, config } = situation;
   const phase = phaseOf(situation);
   const name = displayName(table.schema, table.name);
-  const command = `npx partition-keeper ${strategy === 'unconvert' ? 'unconvert' : 'convert'} ${shellWord(`${config.schema}.${config.table}`)}`;
+  const command = `npx partition-keeper ${strategy === 'unconvert' ? 'unconvert' : 'convert'} ${shellWord(`${config.schema}.${config.table}`)}${copy === null && strategy !== 'unconvert' ? ` --strategy ${strategy}` : ''}`;
   const replaced = displayName(table.schema, replacedName(table.name));
   const { copy: copying, index, read } = durationsOf(table);
   const indexes = table.indexes.length;

@@ -2,22 +2,17 @@ import type { ReportError } from '../../contract.ts';
 import { displayName } from '../../partition/identifiers.ts';
 import type { StatementContext } from '../../postgres/statements/common.ts';
 import type { LegacyTable } from '../model.ts';
-import type { Situation } from '../situation.ts';
 import type { CopyState } from './state.ts';
 
-/** What was compared longer ago is compared again before anything depends on it. */
-const COMPARED_FOR_HOURS = 24;
-
-/** Whether both tables were compared lately and found equal. */
-export const isVerified = (copy: CopyState | null, { now }: Pick<Situation, 'now'>): boolean => {
+/** Whether both tables were found equal, as they are. */
+export const foundEqual = (copy: CopyState | null): boolean => {
   const verified = copy?.log?.progress?.verified;
-  return (
-    verified !== undefined &&
-    verified.differences === 0 &&
-    verified.shape === copy?.shape &&
-    now.subtract({ hours: COMPARED_FOR_HOURS }).toString() < verified.at
-  );
+  return verified?.differences === 0 && verified.shape === copy?.shape;
 };
+
+/** Whether this run has found them equal: what somebody has done to the copy since an earlier one would not show. */
+export const isVerified = (copy: CopyState | null, { runId }: StatementContext): boolean =>
+  foundEqual(copy) && copy?.log?.progress?.verified?.runId === runId;
 
 /** Rows that differ once are taken over anew; if they still differ, something changes them on the way. */
 export function verificationFailed(copy: CopyState | null, context: StatementContext): ReportError | null {

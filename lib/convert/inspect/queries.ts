@@ -10,9 +10,11 @@ export const RELATION = `
          ARRAY(SELECT i.inhparent::regclass::text FROM pg_inherits i WHERE i.inhrelid = c.oid
                UNION ALL SELECT i.inhrelid::regclass::text FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind <> 'p'
                UNION ALL SELECT c.reloftype::regtype::text WHERE c.reloftype <> 0) AS relatives,
-         pg_table_size(c.oid)::float8 AS heap_bytes, pg_total_relation_size(c.oid)::float8 AS bytes,
+         sizes.heap_bytes, sizes.bytes,
          CASE WHEN c.reltuples >= 0 THEN c.reltuples::float8 END AS rows
-  FROM pg_class c LEFT JOIN pg_class tc ON tc.oid = c.reltoastrelid LEFT JOIN pg_am am ON am.oid = c.relam
+  FROM pg_class c LEFT JOIN pg_class tc ON tc.oid = c.reltoastrelid LEFT JOIN pg_am am ON am.oid = c.relam,
+       LATERAL (SELECT sum(pg_table_size(t.oid))::float8 AS heap_bytes, sum(pg_total_relation_size(t.oid))::float8 AS bytes
+                FROM (SELECT c.oid UNION SELECT p.relid::oid FROM pg_partition_tree(c.oid) p) t) AS sizes
   WHERE c.oid = $1`;
 
 /** Whether who asks sees every row: row security may hide some, also from the owner. */

@@ -56,7 +56,7 @@ export function shapeFindings(view: View): Finding[] {
     ...about(
       'unmanaged',
       [...unmanaged, ...table.unreadable],
-      'are open-ended, foreign, partitioned themselves or have bounds that cannot be read; they are kept as they are.',
+      'are open-ended, foreign, partitioned themselves or have bounds that cannot be read; what has an upper bound goes when all of it is past retention, the others are kept as they are.',
       'Nothing to do.',
     ),
     ...about(
