@@ -4,7 +4,7 @@ import { postgresVersions } from './support/embedded-server.ts';
 import type { WantedServer } from './test/support/server.ts';
 
 /** Tests that measure how long others wait: nothing else runs beside them, not even each other. */
-const TRAFFIC = 'test/integration/{stall,deadlock,default-heal,convert/stall}.test.ts';
+const TRAFFIC = 'test/integration/{stall,deadlock,default-heal,convert/{stall,copy-stall}}.test.ts';
 
 /** What is the same whatever the version of the server is; it runs on one of them. */
 const FOR_ONE_VERSION = 'test/integration/aws/**';

@@ -14,7 +14,11 @@ import { replaceSection } from './sections.ts';
 const SAFETY = fileURLToPath(new URL('../docs/safety.md', import.meta.url));
 
 /** Those that note what they measure. */
-const TESTS = ['test/integration/stall.test.ts', 'test/integration/convert/stall.test.ts'];
+const TESTS = [
+  'test/integration/stall.test.ts',
+  'test/integration/convert/stall.test.ts',
+  'test/integration/convert/copy-stall.test.ts',
+];
 
 /** Plays all operations on all versions; what was measured, as lines of JSON. */
 async function measure(): Promise<string> {

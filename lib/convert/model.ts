@@ -140,6 +140,8 @@ export interface LegacyTable extends ManagedTable {
   readonly bytes: number;
   /** The server's estimate; null before the first ANALYZE. */
   readonly rows: number | null;
+  /** The statement that lets its owner make temporary tables; null: none is wanting. */
+  readonly wantingTemporary: string | null;
   readonly keys: Keys;
   /** Row security keeps both the executing role and the owner from seeing all rows; the keys are not known then. */
   readonly rowsHidden: boolean;

@@ -50,8 +50,8 @@ GRANT USAGE, CREATE ON SCHEMA platform, compliance, auth, files, communication T
 DO $$
 BEGIN
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO partition_keeper', current_database());
-    -- Needed only to empty a default partition, whose rows are put aside in a temporary table. Where there is
-    -- none, this can go.
+    -- Needed only to empty a default partition and to convert a table by copying it: rows are put
+    -- aside in temporary tables. Where neither is wanted, this can go.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO partition_owner', current_database());
 END
 $$;

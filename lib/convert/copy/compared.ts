@@ -8,9 +8,12 @@ import { COPY_KEY } from './progress.ts';
  * A digest of what a comparison depends on besides rows that are written: columns, files and partitions of both tables,
  * the triggers by which one follows the other, and any others of the copy, which could change what it is given. A
  * TRUNCATE, a partition that comes or goes, and a trigger that has been disabled for a while all change it.
+ * @param other SQL of the oid of the other table; by its name, only for whom its schema is open
  */
-export function shapeSql({ source, target }: Pair): string {
-  const other = `pg_catalog.to_regclass(${quoteLiteral(nameOf(target))})`;
+export function shapeSql(
+  { source, target }: Pair,
+  other = `pg_catalog.to_regclass(${quoteLiteral(nameOf(target))})`,
+): string {
   return `(WITH tables AS (
       SELECT ${source.oid}::pg_catalog.oid AS oid UNION SELECT ${other}::pg_catalog.oid
       UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(${source.oid}) AS p

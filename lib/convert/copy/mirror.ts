@@ -68,17 +68,20 @@ BEGIN
 END`;
 
 /** Acts with the rights of the table's owner, whoever writes to the table, and by names nobody can redirect. */
-const functionSql = (pair: Pair, body: string): string =>
-  `CREATE OR REPLACE FUNCTION ${mirrorOf(pair)}() RETURNS pg_catalog.trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS ${quoteLiteral(body)}`;
+const functionSql = (pair: Pair, create: 'CREATE' | 'CREATE OR REPLACE', body: string): string =>
+  `${create} FUNCTION ${mirrorOf(pair)}() RETURNS pg_catalog.trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS ${quoteLiteral(body)}`;
 
-/** The function while the target is being made. Nobody else is to call it from a trigger of his own. */
+/**
+ * The function while the target is being made; one that is there already is somebody else's. Nobody else is to call it
+ * from a trigger of his own.
+ */
 export const notingFunction = (pair: Pair): string[] => [
-  functionSql(pair, noting(pair)),
+  functionSql(pair, 'CREATE', noting(pair)),
   `REVOKE ALL ON FUNCTION ${mirrorOf(pair)}() FROM PUBLIC`,
 ];
 
 /** The function that has the target follow, but for the transaction since when. */
-const followingText = (pair: Pair): string => functionSql(pair, following(pair));
+const followingText = (pair: Pair): string => functionSql(pair, 'CREATE OR REPLACE', following(pair));
 
 /** Stands in the comment on the function: another one is due when the room, a column or a name has changed. */
 export const followingDigest = (pair: Pair): string =>

@@ -21,6 +21,12 @@ export function copyObstacles({ table, own }: Situation): Obstacle[] {
       message: `Row security is forced upon the owner of ${name}, from whom it would hide rows that are to be copied.`,
       remedy: `ALTER TABLE ${sql} NO FORCE ROW LEVEL SECURITY; and force it again when the conversion is finished.`,
     });
+  if (table.wantingTemporary !== null)
+    found.push({
+      code: 'permission',
+      message: `${table.owner}, the owner of ${name}, may not create temporary tables, in which changes are put aside to be taken over.`,
+      remedy: table.wantingTemporary,
+    });
   for (const publication of table.publishedWith)
     found.push({
       code: 'publication',

@@ -175,7 +175,8 @@ export async function readCopy(
   ]);
   const ties = rows[0];
   const shape =
-    (await client.query<{ shape: string }>(`SELECT ${shapeSql(pair)} AS shape`)).rows[0]?.shape ?? '';
+    (await client.query<{ shape: string }>(`SELECT ${shapeSql(pair, String(other.oid))} AS shape`)).rows[0]
+      ?.shape ?? '';
   const log =
     ties === undefined || ties.log === null
       ? null

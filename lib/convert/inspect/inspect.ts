@@ -33,6 +33,7 @@ interface RelationRow {
   readonly heap_bytes: number;
   readonly bytes: number;
   readonly rows: number | null;
+  readonly wanting_temporary: string | null;
 }
 
 /** Why the table cannot be looked at as one to convert. */
@@ -233,6 +234,7 @@ async function readLegacy(
     heapBytes: relation.heap_bytes,
     bytes: relation.bytes,
     rows: relation.rows,
+    wantingTemporary: relation.wanting_temporary,
     keys,
     rowsHidden,
     fingerprint: digest?.fingerprint ?? '',

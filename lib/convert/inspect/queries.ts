@@ -1,6 +1,6 @@
 import { quoteLiteral } from '../../partition/identifiers.ts';
 import { MIRROR, TRUNCATE } from '../names.ts';
-import { callFrom, ownerMayPublish, publish, referTo, replaceAs } from './rights.ts';
+import { callFrom, ownerMayPublish, publish, putAside, referTo, replaceAs } from './rights.ts';
 
 /** Reads of the catalog about one table, $1 its oid. Our own triggers are not among its triggers. */
 
@@ -11,7 +11,7 @@ export const RELATION = `
                UNION ALL SELECT i.inhrelid::regclass::text FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind <> 'p'
                UNION ALL SELECT c.reloftype::regtype::text WHERE c.reloftype <> 0) AS relatives,
          sizes.heap_bytes, sizes.bytes,
-         CASE WHEN c.reltuples >= 0 THEN c.reltuples::float8 END AS rows
+         CASE WHEN c.reltuples >= 0 THEN c.reltuples::float8 END AS rows, ${putAside('c.relowner')} AS wanting_temporary
   FROM pg_class c LEFT JOIN pg_class tc ON tc.oid = c.reltoastrelid LEFT JOIN pg_am am ON am.oid = c.relam,
        LATERAL (SELECT sum(pg_table_size(t.oid))::float8 AS heap_bytes, sum(pg_total_relation_size(t.oid))::float8 AS bytes
                 FROM (SELECT c.oid UNION SELECT p.relid::oid FROM pg_partition_tree(c.oid) p) t) AS sizes

@@ -20,6 +20,11 @@ export const replaceAs = (owner: string, schema: string): string => `
     CASE WHEN NOT (has_schema_privilege(${owner}, ${schema}, 'CREATE') AND has_schema_privilege(${owner}, ${schema}, 'USAGE'))
          THEN format('GRANT USAGE, CREATE ON SCHEMA %s TO %I;', ${schema}::regnamespace, pg_get_userbyid(${owner})) END)`;
 
+/** That the owner of the table puts rows aside in temporary tables. */
+export const putAside = (owner: string): string => `
+  CASE WHEN NOT has_database_privilege(${owner}, current_database(), 'TEMPORARY')
+       THEN format('GRANT TEMPORARY ON DATABASE %I TO %I;', current_database(), pg_get_userbyid(${owner})) END`;
+
 /** That the owner of the table makes a foreign key to the columns of another one. */
 export const referTo = (owner: string, table: string, schema: string, columns: string): string => `
   coalesce(${useSchema(owner, schema)},

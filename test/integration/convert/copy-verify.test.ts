@@ -240,6 +240,7 @@ test.each<[string, string]>([
     'ALTER TABLE app.events RENAME TO before; CREATE TABLE app.events (LIKE app.before INCLUDING ALL)',
   ],
   ['the copy is another one by now', "COMMENT ON TABLE app.events_partitioned IS 'mine'"],
+  ['the copy belongs to somebody else', 'ALTER TABLE app.events_partitioned OWNER TO pg_monitor'],
   [
     'the copy has been given a partition',
     "CREATE TABLE app.older PARTITION OF app.events_partitioned FOR VALUES FROM ('2000-01-01') TO ('2001-01-01')",

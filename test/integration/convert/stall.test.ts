@@ -1,57 +1,9 @@
-import { expect, inject, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { keeper, stepsOf } from '../../support/keeper.ts';
-import { HELD, note } from '../../support/stall.ts';
-import { countDeadlocks, hold, startTraffic, type Work } from '../../support/traffic.ts';
+import { expect, test } from 'vitest';
+import { expectNoStall, type Party, prepareTableInUse } from '../../support/convert/stalls.ts';
+import { createTestDatabase } from '../../support/database.ts';
+import { keeper } from '../../support/keeper.ts';
 
-/** Nobody else may wait for longer than this, in milliseconds; a transaction stays open for fifty times as long. */
-const LONGEST_WAIT = 200;
-
-const ROWS = 20_000;
-
-async function prepare(database: TestDatabase, foreignKeys: boolean): Promise<void> {
-  await database.query(`
-    CREATE SCHEMA app;
-    CREATE TABLE app.users (id int PRIMARY KEY, seen timestamptz);
-    INSERT INTO app.users SELECT n FROM generate_series(1, 100) AS n;
-    CREATE TABLE app.events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz, user_id int ${foreignKeys ? 'REFERENCES app.users' : ''}, body text);
-    CREATE INDEX events_user ON app.events (user_id);
-    CREATE VIEW app.recent AS SELECT * FROM app.events WHERE at > now() - interval '1 day';
-    INSERT INTO app.events (at, user_id, body) SELECT now() - n * interval '1 minute', n % 100 + 1, repeat('x', 200) FROM generate_series(1, ${ROWS}) AS n`);
-}
-
-const INSERT =
-  "INSERT INTO app.events (at, user_id, body) VALUES (clock_timestamp(), $1, 'new') RETURNING id";
-
-/** What each client has been told is stored. */
-function application(stored: Set<string>): Record<string, Work> {
-  const insert: Work = async (run, round) => {
-    const { rows } = await run(INSERT, [(round % 50) + 1]);
-    stored.add(String(rows[0]?.['id']));
-  };
-  return {
-    writer: insert,
-    reader: async (run) => {
-      await run('SELECT count(*) FROM app.recent');
-      await run('SELECT body FROM app.events WHERE user_id = 7 LIMIT 5');
-    },
-    'user writer': async (run, round) => {
-      await run('UPDATE app.users SET seen = now() WHERE id = $1', [(round % 50) + 1]);
-    },
-    'transaction writer': async (run, round) => {
-      await run('BEGIN');
-      await run('UPDATE app.users SET seen = now() WHERE id = $1', [60 + (round % 20)]);
-      const { rows } = await run(INSERT, [60]);
-      await run('COMMIT');
-      stored.add(String(rows[0]?.['id']));
-    },
-    changer: async (run, round) => {
-      await run('UPDATE app.events SET body = body WHERE id = $1', [(round % ROWS) + 1]);
-    },
-  };
-}
-
-test.each([
+test.each<Party>([
   { as: 'a superuser', foreignKeys: true },
   {
     as: 'a member of an owner who may lock what its keys refer to',
@@ -60,59 +12,12 @@ test.each([
   },
   { as: 'a member of an owner who may not', foreignKeys: true, grants: 'SELECT, REFERENCES' },
   { as: 'a member of an owner, without foreign keys', foreignKeys: false, grants: 'SELECT' },
-])('a conversion stalls nobody and fails nobody, as $as', async ({ foreignKeys, grants }) => {
+])('a conversion stalls nobody and fails nobody, as $as', async (party) => {
   await using database = await createTestDatabase();
-  await prepare(database, foreignKeys);
-  let url = database.url;
-  if (grants !== undefined) {
-    const owner = await database.createRole();
-    const role = await database.createRole({ inherit: false });
-    await database.query(`
-        GRANT ${owner.name} TO ${role.name};
-        ALTER TABLE app.events OWNER TO ${owner.name}; ALTER VIEW app.recent OWNER TO ${owner.name};
-        GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name};
-        GRANT ${grants} ON app.users TO ${owner.name}`);
-    url = role.url;
-  }
-  const stored = new Set<string>();
-  const traffic = await startTraffic(database, application(stored));
-  const holder = await hold(
-    database,
-    'month-end closing',
-    'UPDATE app.users SET seen = now() WHERE id = 99',
-    "INSERT INTO app.events (at, user_id, body) VALUES (now(), 99, 'held')",
+  const url = await prepareTableInUse(database, party);
+  const { waitedFor, holder } = await expectNoStall(database, party, 'convert that attaches', () =>
+    keeper({ url }).convert(),
   );
-  const longestBefore = traffic.longest();
-  const released = new Promise<void>((resolve, reject) => {
-    setTimeout(() => holder.end().then(resolve, reject), HELD);
-  });
-  traffic.reset();
-  const report = await keeper({ url }).convert();
-  await released;
-  const longest = traffic.longest();
-  await traffic.stop();
-  note({
-    operation: 'convert that attaches',
-    defaultPartition: false,
-    foreignKeys,
-    leastPrivilege: grants !== undefined,
-    version: inject('serverVersion'),
-    milliseconds: longest.milliseconds,
-    before: longestBefore.milliseconds,
-  });
-
-  const steps = stepsOf(report);
-  const waitedFor = steps
-    .filter(({ waitedMs }) => waitedMs > 0)
-    .flatMap(({ waitedFor: blockers = [] }) => blockers.map(({ pid }) => pid));
   // Without foreign keys the first to wait is the server, in the building of an index, which keeps nobody waiting.
-  if (foreignKeys) expect(waitedFor).toContain(holder.pid);
-  expect(report.durationMs).toBeGreaterThan(0.8 * HELD);
-  expect(traffic.failures).toEqual([]);
-  expect(longest.milliseconds, `${longest.client}: ${longest.sql}`).toBeLessThan(LONGEST_WAIT);
-  expect(await countDeadlocks(database)).toBe(0);
-  const rows = await database.query<{ id: string }>('SELECT id::text FROM app.events');
-  expect(rows.length).toBe(ROWS + stored.size + 1);
-  const present = new Set(rows.map(({ id }) => id));
-  expect([...stored].filter((id) => !present.has(id))).toEqual([]);
+  if (party.foreignKeys) expect(waitedFor).toContain(holder);
 });

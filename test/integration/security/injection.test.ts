@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { logger } from '../../../functions/log.ts';
 import { handlerFor } from '../../../functions/runtime.ts';
 import { parsePayload } from '../../../lib/config/payload.ts';
+import { conversionText } from '../../../lib/convert/marker.ts';
 import { KeeperError } from '../../../lib/index.ts';
 import { quoteIdentifier as quote, quoteLiteral } from '../../../lib/partition/identifiers.ts';
 import { markerText } from '../../../lib/partition/marker.ts';
@@ -15,6 +16,7 @@ import {
   convertUntil,
   preparePlainTable,
 } from '../../support/convert/attach-scenario.ts';
+import { contents, contentsDifference } from '../../support/convert/contents.ts';
 import { describeTable, descriptionDifference } from '../../support/convert/describe.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import {
@@ -197,6 +199,33 @@ async function expectConversion(database: TestDatabase, named: Named): Promise<v
   await expectCanary(database);
 }
 
+/** The same of a copy, and of its undoing, after which the table is as it was; changes are followed in between. */
+async function expectCopy(database: TestDatabase, named: Named): Promise<void> {
+  const { schema, table, key } = named;
+  const name = `${quote(schema)}.${quote(table)}`;
+  const before = await describeTable(database, schema, table);
+  const elsewhere = await describeSchema(database, 'canary');
+  const keep = keeper(database, { schema, table, partitionKey: key, premake: 1 });
+  const convertTable = (options: Parameters<typeof keep.convert>[0]) =>
+    keep.convert({ table: `${schema}.${table}`, ...options });
+  const change = () =>
+    database.query(
+      `INSERT INTO ${name} (${quote(key)}, ${quote(named.column)}) VALUES (now(), ${quoteLiteral(named.comment)}); UPDATE ${name} SET ${quote(key)} = now()`,
+    );
+  stepsOf(await convertTable({ strategy: 'copy', until: 'verify' }));
+  await change();
+  stepsOf(await convertTable({ strategy: 'copy' }));
+  await change();
+  expect((await describeTable(database, schema, table)).kind).not.toBe(before.kind);
+  const rows = await contents(database, name);
+  expect(rows.count).toBe(3);
+  stepsOf(await convertTable({ undo: true }));
+  expect(contentsDifference(rows, await contents(database, name))).toEqual([]);
+  expect(descriptionDifference(before, await describeTable(database, schema, table))).toEqual([]);
+  expect(await describeSchema(database, 'canary')).toEqual(elsewhere);
+  await expectCanary(database);
+}
+
 const namesInTable: fc.Arbitrary<Named> = fc
   .record({
     schema: hostile.map((text) => `s${text}`),
@@ -228,6 +257,17 @@ test('no name or comment of a table that is converted becomes a statement', asyn
   );
 });
 
+test('no name or comment of a table that is copied becomes a statement', async () => {
+  await using database = await withCanary();
+  await fc.assert(
+    fc.asyncProperty(namesInTable, async (named) => {
+      await makePlainTable(database, named);
+      await expectCopy(database, named);
+    }),
+    { numRuns: 8 },
+  );
+});
+
 test('no name of a table that is converted is taken for the place where its definition names another table', async () => {
   await using database = await withCanary();
   const misleading = (prefix: string): string => `${prefix} ON app.events USING x (y) ON app.events `;
@@ -250,6 +290,8 @@ test('no name of a table that is converted is taken for the place where its defi
   };
   await makePlainTable(database, named);
   await expectConversion(database, named);
+  await makePlainTable(database, named);
+  await expectCopy(database, named);
 });
 
 test('no word of a config or on the command line becomes a statement', async () => {
@@ -524,6 +566,51 @@ describe('a conversion marker that somebody has forged', () => {
     expect(done(await convertPlain(database.url, { undo: true }))).toContain(
       'discard app.events_partitioned',
     );
+  });
+
+  test('nor has one that speaks of a copy, and what comes with it', async () => {
+    const { database, owner, attacker } = await scene();
+    await using _ = database;
+    stepsOf(await convertPlain(database.url, { undo: true }));
+    const [table] = await database.query<{ oid: number }>("SELECT 'app.events'::regclass::oid::int AS oid");
+    const forged = conversionText({
+      tableOid: table?.oid ?? 0,
+      strategy: 'copy',
+      boundary: null,
+      identity: ['id', 'at'],
+      fingerprint: '',
+      startedAt: '2026-01-01T00:00:00Z',
+      by: owner.name,
+      runId: 'forged',
+    });
+    await database.query(`
+      SET ROLE ${attacker.name};
+      CREATE TABLE app.events_replaced (id int, at timestamptz NOT NULL);
+      COMMENT ON TABLE app.events_replaced IS ${quoteLiteral(forged)};
+      CREATE TABLE app.events_changes (partition_keeper_change bigint, id int, at timestamptz);
+      COMMENT ON TABLE app.events_changes IS '{"partition-keeper-copy": {"leaf": 1, "block": 1, "size": 1, "rows": 1, "copied": true, "settled": true}}';
+      CREATE FUNCTION app.events_mirror() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DROP SCHEMA canary CASCADE; RETURN NULL; END';
+      RESET ROLE`);
+    const before = await catalogState(database);
+    await expect(convertPlain(database.url, { finish: true })).rejects.toMatchObject({
+      code: 'nothing-to-finish',
+    });
+    expect(stepsOf(await convertPlain(database.url, { undo: true }))).toEqual([]);
+    const refused = tableOf(await convertPlain(database.url, { strategy: 'copy' }));
+    expect(refused).toMatchObject({ status: 'refused', error: { code: 'not-convertible' } });
+    for (const name of ['app.events_replaced', 'app.events_changes'])
+      expect(refused.findings.map(({ message }) => message).join()).toContain(`The name ${name},`);
+    expect(await catalogState(database)).toEqual(before);
+
+    // A function that is somebody else's is not made one's own, nor called, even where a superuser might do so.
+    await database.query('DROP TABLE app.events_replaced, app.events_changes');
+    for (const role of [owner.name, 'CURRENT_USER']) {
+      await database.query(`ALTER TABLE app.events OWNER TO ${role}; ALTER VIEW app.newest OWNER TO ${role}`);
+      const failed = tableOf(await convertPlain(database.url, { strategy: 'copy' }));
+      expect(failed).toMatchObject({ status: 'failed', error: { code: '42723' } });
+      expect(failed.error?.message).toContain('events_mirror');
+    }
+    await expectCanary(database);
   });
 
   test('has none either once it was planned to switch to the table', async () => {

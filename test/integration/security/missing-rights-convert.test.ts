@@ -13,6 +13,7 @@ interface Names {
   readonly publisher: string;
   /** Who converts. */
   readonly role: string;
+  readonly database: string;
 }
 
 interface Scene {
@@ -51,14 +52,18 @@ async function leastPrivilege(): Promise<Scene> {
     ALTER PUBLICATION news_${database.name} OWNER TO ${publisher};
     REVOKE CREATE ON DATABASE ${database.name} FROM ${publisher};
 
-    GRANT CONNECT ON DATABASE ${database.name} TO ${role.name};
+    GRANT CONNECT ON DATABASE ${database.name} TO ${role.name}; GRANT TEMPORARY ON DATABASE ${database.name} TO ${owner};
     GRANT ${owner}, ${viewer}, ${publisher} TO ${role.name};
     GRANT USAGE, CREATE ON SCHEMA app TO ${owner};
     GRANT USAGE ON SCHEMA others TO ${owner}; GRANT REFERENCES ON others.accounts TO ${owner};
     GRANT USAGE ON SCHEMA tools TO ${owner}; GRANT EXECUTE ON FUNCTION tools.stamp TO ${owner};
     GRANT USAGE ON SCHEMA app TO ${viewer}; GRANT SELECT ON app.events TO ${viewer};
     GRANT USAGE, CREATE ON SCHEMA reports TO ${viewer}`);
-  return { database, url: role.url, names: { owner, viewer, publisher, role: role.name } };
+  return {
+    database,
+    url: role.url,
+    names: { owner, viewer, publisher, role: role.name, database: database.name },
+  };
 }
 
 /** A right, how it gets lost, and the statement that the error names. */
@@ -155,7 +160,33 @@ const ALL: readonly Right[] = [
     told: () => 'ALTER TABLE "app"."events" NO FORCE ROW LEVEL SECURITY',
   },
 ];
-const RIGHTS = ALL.filter(({ from = 0, to = version }) => version >= from && version <= to);
+const ofThisVersion = ({ from = 0, to = version }: Right) => version >= from && version <= to;
+const RIGHTS = ALL.filter(ofThisVersion);
+
+const RIGHTS_TO_COPY: readonly Right[] = [
+  ...RIGHTS,
+  {
+    name: 'TEMPORARY on the database',
+    revoke: ({ database, owner }) => `REVOKE TEMPORARY ON DATABASE ${database} FROM ${owner}`,
+    grant: ({ database, owner }) => `GRANT TEMPORARY ON DATABASE ${database} TO ${owner}`,
+  },
+];
+
+test('with all rights, a table is copied, and what was replaced is put back, or removed', async () => {
+  const { database, url } = await leastPrivilege();
+  await using _ = database;
+  const { convert } = keeper({ url }, settings);
+  for (const options of [
+    { strategy: 'copy' },
+    { undo: true },
+    { strategy: 'copy' },
+    { finish: true },
+  ] as const)
+    expect(stepsOf(await convert(options)).length).toBeGreaterThan(3);
+  expect(await database.query('SELECT count(*)::int AS rows, reports.number() FROM reports.newest')).toEqual([
+    { rows: 20, number: '20' },
+  ]);
+});
 
 test('with all rights, a table is converted', async () => {
   const { database, url } = await leastPrivilege();
@@ -166,26 +197,36 @@ test('with all rights, a table is converted', async () => {
   ]);
 });
 
-test.each(RIGHTS)(
-  'without $name, nothing is changed, and the statement that gives it is named',
-  async (right) => {
-    const { database, url, names } = await leastPrivilege();
-    await using _ = database;
-    await database.query(right.revoke(names));
-    const before = await catalogState(database);
-    const said = await runCli(['convert', 'app.events', '--format', 'json'], {
-      config: configFile(settings),
-      url,
-    });
-    expect([1, 4]).toContain(said.code);
-    const text = said.stdout.replaceAll('\\"', '"');
-    expect(text).toMatch(/"code": ?"permission"/);
-    expect(text.replaceAll('"', '')).toContain((right.told ?? right.grant)(names).replaceAll('"', ''));
-    expect(await catalogState(database)).toEqual(before);
+/** Expects that the table cannot be converted without the right, that nothing is done then, and that the remedy helps. */
+async function expectNamed(right: Right, strategy: 'attach' | 'copy'): Promise<void> {
+  const { database, url, names } = await leastPrivilege();
+  await using _ = database;
+  await database.query(right.revoke(names));
+  const before = await catalogState(database);
+  const said = await runCli(['convert', 'app.events', '--strategy', strategy, '--format', 'json'], {
+    config: configFile(settings),
+    url,
+  });
+  expect([1, 4]).toContain(said.code);
+  const text = said.stdout.replaceAll('\\"', '"');
+  expect(text).toMatch(/"code": ?"permission"/);
+  const told = (right.told ?? right.grant)(names);
+  expect(text.replaceAll('"', '')).toContain(told.replaceAll('"', ''));
+  expect(await catalogState(database)).toEqual(before);
 
-    await database.query(right.grant(names));
-    expect(stepsOf(await keeper({ url }, settings).convert()).map(({ kind }) => kind)).toContain('switch');
-  },
+  await database.query(right.grant(names));
+  expect(stepsOf(await keeper({ url }, settings).convert({ strategy })).map(({ kind }) => kind)).toContain(
+    'switch',
+  );
+}
+
+test.each(RIGHTS)('without $name, nothing is changed, and the statement that gives it is named', (right) =>
+  expectNamed(right, 'attach'),
+);
+
+test.each(RIGHTS_TO_COPY)(
+  'without $name, nothing is copied, and the statement that gives it is named',
+  (right) => expectNamed(right, 'copy'),
 );
 
 test.each<[string, (names: Names) => string]>([
