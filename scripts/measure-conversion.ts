@@ -94,6 +94,12 @@ async function convert(table: string, options: Partial<Parameters<typeof runConv
   );
   await application.stop();
   const [report] = result.tables;
+  const kinds = Map.groupBy(report?.steps ?? [], ({ kind }) => kind);
+  console.log(
+    [...kinds]
+      .map(([kind, steps]) => `${kind} ${steps.reduce((sum, { durationMs }) => sum + durationMs, 0)} ms`)
+      .join(', '),
+  );
   if (!result.ok || report === undefined) throw new Error(JSON.stringify(report?.error ?? result.error));
   const { longest, statements, failed } = application.state;
   return { seconds, steps: report.steps, longest, statements, failed };
@@ -141,15 +147,17 @@ try {
     connection,
     from: Temporal.Instant.from(from.rows[0]?.from.replace(' ', 'T') ?? ''),
   });
+  const meanwhile = startClient('platform.audit_logs');
   const plain = await timed(() =>
     client.query('INSERT INTO platform.finished SELECT * FROM platform.audit_logs'),
   );
+  await meanwhile.stop();
   note(
-    '`INSERT .. SELECT` into the finished partitioned table, nobody else there',
+    '`INSERT .. SELECT` into the finished partitioned table',
     plain.seconds,
     ROWS,
     null,
-    null,
+    meanwhile.state.longest,
   );
   await client.query('DROP TABLE platform.finished; CHECKPOINT');
 

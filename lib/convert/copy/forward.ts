@@ -132,7 +132,7 @@ export function forward(
     ...unit('copy', followSteps(copy, pair, context)),
     ...unit('copy', foreignKeySteps(pair, layout, leaves, there(copy?.other.constraints), context)),
     ...unit(
-      'copy',
+      'verify',
       copy !== null && copy.other.rows !== null
         ? []
         : [
