@@ -12,7 +12,7 @@ import type { Step } from '../postgres/step.ts';
 import { comparisonFindings } from './copy/standing.ts';
 import type { Strategy } from './marker.ts';
 import { begun, checkWish, outlook, type Wish } from './outlook.ts';
-import { keepPace, type Pace } from './pace.ts';
+import { checkPace, keepPace, type Pace } from './pace.ts';
 import { lookAt } from './situation.ts';
 import { surroundings } from './surroundings.ts';
 import type { Stage } from './unit.ts';
@@ -72,6 +72,7 @@ async function carryOut(run: Run, config: TableConfig, options: ConvertJobOption
   const { client, server } = run.session;
   const asked = wishOf(options);
   const signal = options.signal ?? new AbortController().signal;
+  await checkPace(client, options);
   const pace = keepPace(client, options, signal);
   const outcomes: StepOutcome[] = [];
   let situation = await lookAt(client, config, server, run.context.now);

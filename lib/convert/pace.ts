@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { KeeperError } from '../errors.ts';
+import { quoteIdentifier } from '../partition/identifiers.ts';
 import type { Progress } from '../postgres/apply/apply.ts';
 import type { LegacyTable } from './model.ts';
 
@@ -12,7 +14,6 @@ export interface Pace {
 
 const LOOK_AGAIN_MS = 500;
 
-/** Shows the lag only to those who may see it: others wait for no replica. */
 const LAG = `
   SELECT coalesce(max(extract(epoch FROM r.replay_lag)), 0)::float8 AS lag FROM pg_stat_replication r`;
 
@@ -20,6 +21,20 @@ const LAG = `
 const QUEUE = `
   SELECT count(*)::int AS waiting FROM pg_locks l WHERE l.locktype = 'relation' AND NOT l.granted AND l.relation = $1
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+
+/** @throws KeeperError when replicas are to be asked by somebody to whom they do not tell */
+export async function checkPace(client: pg.Client, { maxReplicaLag }: Pace): Promise<void> {
+  if (maxReplicaLag === undefined) return;
+  const { rows } = await client.query<{ may: boolean; role: string }>(
+    "SELECT pg_has_role('pg_read_all_stats', 'USAGE') AS may, current_user AS role",
+  );
+  if (rows[0]?.may === true) return;
+  throw new KeeperError({
+    code: 'permission',
+    message: `Role ${rows[0]?.role} may not see how far replicas are behind, so --max-replica-lag would mean nothing.`,
+    hint: `GRANT pg_monitor TO ${quoteIdentifier(rows[0]?.role ?? '')};`,
+  });
+}
 
 /**
  * Between two rounds of work: waits until the rate is kept, replicas are near enough, and nobody queues for a lock on

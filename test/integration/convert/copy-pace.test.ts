@@ -84,3 +84,19 @@ test('rows of long ago are told before a thousand partitions are made for them',
   });
   expect(tableOf(report).steps.filter(({ status }) => status === 'done')).toEqual([]);
 });
+
+test('replicas are not waited for by a role that may not see them, and that is told', async () => {
+  await using database = await createTestDatabase();
+  await prepare(database);
+  const role = await database.createRole();
+  await database.query(
+    `ALTER TABLE app.events OWNER TO ${role.name}; GRANT USAGE, CREATE ON SCHEMA app TO ${role.name}`,
+  );
+  const convert = () => keeper(role).convert({ strategy: 'copy', until: 'prepare', maxReplicaLag: 10 });
+  await expect(convert()).rejects.toMatchObject({
+    code: 'permission',
+    hint: `GRANT pg_monitor TO "${role.name}";`,
+  });
+  await database.query(`GRANT pg_monitor TO ${role.name}`);
+  stepsOf(await convert());
+});
