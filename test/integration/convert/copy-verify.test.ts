@@ -98,6 +98,21 @@ describe('rows of the copy that are not those of the table', () => {
   });
 });
 
+test('a table that was replaced is not removed as long as its rows are not those of the table in use', async () => {
+  await using database = await createTestDatabase();
+  await preparePlainTable(database);
+  stepsOf(await convertByYears(database.url, COPY));
+  await database.query(`
+    CREATE FUNCTION app.censor() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.note := ''censored''; RETURN NEW; END';
+    CREATE TRIGGER censor BEFORE INSERT ON app.events_replaced FOR EACH ROW EXECUTE FUNCTION app.censor();
+    UPDATE app.events SET note = 'later' WHERE id < 4`);
+  const refused = tableOf(await convertByYears(database.url, { finish: true }));
+  expect(refused).toMatchObject({ status: 'refused', error: { code: 'verification-failed' } });
+  expect((await rowsOf(database, 'app.events_replaced')).count).toBe(200);
+  await database.query('DROP TRIGGER censor ON app.events_replaced');
+  expect(kinds(await convertByYears(database.url, { finish: true })).at(-1)).toBe('drop');
+});
+
 test('what is written after the comparison is in the copy when it takes the place', async () => {
   await using database = await createTestDatabase();
   await preparePlainTable(database);
