@@ -37,7 +37,7 @@ describe('rows of the copy that are not those of the table', () => {
       UPDATE app.events_partitioned SET note = 'by hand' WHERE id BETWEEN 20 AND 24;
       INSERT INTO app.events_partitioned (id, at, account, note) VALUES (9999, now(), 1, 'by hand')`);
     const report = await convertByYears(database.url, COPY);
-    expect(kinds(report)).toEqual(['verify', 'mirror', 'verify', 'switch']);
+    expect(kinds(report)).toEqual(['analyze', 'verify', 'mirror', 'verify', 'switch']);
     const [told, ...others] = differences(report);
     expect(others).toEqual([]);
     expect(told).toMatchObject({ facts: { differences: 9 } });
@@ -74,27 +74,17 @@ describe('rows of the copy that are not those of the table', () => {
     expect(contentsDifference(rows, await rowsOf(database))).toEqual([]);
   });
 
-  test('are looked for once more where it was long ago, or something else than rows has changed since', async () => {
+  test('are looked for by each run anew, as nobody knows what has been done to the copy since', async () => {
     await using database = await createTestDatabase();
     await preparePlainTable(database);
     expect(kinds(await convertByYears(database.url, { ...COPY, until: 'verify' }))).toContain('verify');
-    expect(stepsOf(await convertByYears(database.url, { ...COPY, until: 'verify' }))).toEqual([]);
-    const again = async (change: string): Promise<void> => {
-      await database.query(change);
-      expect(kinds(await convertByYears(database.url, { ...COPY, until: 'verify' })), change).toEqual([
-        'verify',
-      ]);
-    };
-    await again(`
-      DO $$ BEGIN
-        EXECUTE (SELECT format('COMMENT ON TABLE app.events_changes IS %L', jsonb_set(obj_description('app.events_changes'::regclass)::jsonb, '{partition-keeper-copy,verified,at}', '"2020-01-01T00:00:00Z"')));
-      END $$`);
-    await again(
-      'TRUNCATE app.events_partitioned; INSERT INTO app.events_partitioned SELECT * FROM app.events',
-    );
-    await again(`
-      ALTER TABLE app.events DISABLE TRIGGER partition_keeper_mirror;
-      ALTER TABLE app.events ENABLE ALWAYS TRIGGER partition_keeper_mirror`);
+    await database.query("UPDATE app.events_partitioned SET note = 'by hand' WHERE id = 20");
+    expect(kinds(await convertByYears(database.url, { ...COPY, until: 'verify' }))).toEqual([
+      'verify',
+      'mirror',
+      'verify',
+    ]);
+    expect(kinds(await convertByYears(database.url, COPY))).toEqual(['verify', 'switch']);
   });
 });
 
@@ -275,13 +265,13 @@ test.each<[string, string]>([
   await preparePlainTable(database);
   stepsOf(await convertByYears(database.url, { ...COPY, until: 'verify' }));
   const planned = stepsOf(await convertByYears(database.url, { ...COPY, dryRun: true }));
-  expect(planned.map(({ kind }) => kind)).toEqual(['switch']);
+  const exchange = planned.find(({ kind }) => kind === 'switch');
 
   await database.query(change);
   const before = await catalogState(database);
   const client = await database.connect();
   await expect(async () => {
-    for (const statement of planned[0]?.statements ?? []) await client.query(statement);
+    for (const statement of exchange?.statements ?? []) await client.query(statement);
   }).rejects.toMatchObject({ code: 'PKCHG' });
   await client.end();
   expect(await catalogState(database)).toEqual(before);
