@@ -7,7 +7,10 @@ import type { WantedServer } from './test/support/server.ts';
 const TRAFFIC = 'test/integration/{stall,deadlock,default-heal,convert/{stall,copy-stall}}.test.ts';
 
 /** What is the same whatever the version of the server is; it runs on one of them. */
-const FOR_ONE_VERSION = 'test/integration/aws/**';
+const FOR_ONE_VERSION = [
+  'test/integration/aws/**',
+  'test/integration/{cli,convert/cli,convert/copy-pace,convert/kit}.test.ts',
+];
 
 /** The integration tests with a server of their own, and those with traffic afterwards, one at a time. */
 function integration(
@@ -42,7 +45,7 @@ function integrationProjects(): TestProjectInlineConfiguration[] {
         integration(
           `integration-${version}`,
           { version, embedded: true },
-          { turn, exclude: [FOR_ONE_VERSION] },
+          { turn, exclude: FOR_ONE_VERSION },
         ),
       );
   }

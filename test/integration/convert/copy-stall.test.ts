@@ -5,12 +5,6 @@ import { keeper } from '../../support/keeper.ts';
 
 test.each<Party & { readonly next: 'undo' | 'finish' | null }>([
   { as: 'a superuser', foreignKeys: true, next: 'undo' },
-  {
-    as: 'a member of an owner who may lock what its keys refer to',
-    foreignKeys: true,
-    grants: 'SELECT, REFERENCES, UPDATE',
-    next: 'finish',
-  },
   { as: 'a member of an owner who may not', foreignKeys: true, grants: 'SELECT, REFERENCES', next: 'undo' },
   { as: 'another member of such an owner', foreignKeys: true, grants: 'SELECT, REFERENCES', next: 'finish' },
   { as: 'a member of an owner, without foreign keys', foreignKeys: false, grants: 'SELECT', next: null },
