@@ -6,6 +6,9 @@ import type { Invocation } from './invocation.ts';
 import { buildProgram } from './program.ts';
 import { renderFailure, writeFailedReport } from './render/failure.ts';
 
+/** `postgresql://user:password@host/..`, also behind `--database-url=`. */
+const PASSWORD_IN_URL = /:\/\/[^@/]*:[^@/]+@/;
+
 /**
  * The command line.
  * @param args without node and script
@@ -24,6 +27,8 @@ export async function main(
     env,
     folder,
   };
+  // Whoever lists processes sees their arguments; what has been read of them can be taken away.
+  if (args.some((arg) => PASSWORD_IN_URL.test(arg))) process.title = 'partition-keeper';
   // Whoever reads our output may have seen enough, as `| head` does.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);

@@ -138,6 +138,27 @@ describe.each(Object.keys(WAYS))('a password given by %s', (way) => {
   });
 });
 
+test.each([['--database-url', ''], ['--database-url=']])(
+  'a password given by %s is not left among the arguments of the process',
+  async (flag, ...separate) => {
+    const url = urlWith(() => {});
+    const holder = await hold(database, 'migration', 'LOCK TABLE app.accounts IN ROW EXCLUSIVE MODE');
+    const given = separate.length > 0 ? [flag, url] : [`${flag}${url}`];
+    const running = runCli(['create', '--format', 'json', ...given], { config: configFile({}) });
+    await runThatWaits(database);
+    const lines = await commandLines();
+    expect(lines.length === 0 || lines.some((line) => line.startsWith('partition-keeper'))).toBe(true);
+    expectSilence(...lines);
+    await holder.end();
+    const result = await running;
+    expect(result.code).toBe(0);
+    expectSilent(result);
+    await database.query(
+      'DROP TABLE app.events; CREATE TABLE app.events (at timestamptz NOT NULL, account int REFERENCES app.accounts) PARTITION BY RANGE (at)',
+    );
+  },
+);
+
 test('a URL that cannot be read is not repeated', async () => {
   for (const url of [
     `postgresql://${user}:${encoded}@[::/db`,
