@@ -14,6 +14,7 @@ import { createTestDatabase, type TestDatabase } from '../../support/database.ts
 import { runIsOver } from '../../support/faults/expectations.ts';
 import { type Fault, startFaultyServer } from '../../support/faults/proxy.ts';
 import { configFile, describeSchema, stepsOf } from '../../support/keeper.ts';
+import { shareOf } from '../../support/share.ts';
 
 /** A lock that is not to be had, a deadlock, a cancelled statement, a full disk, and what nobody has foreseen. */
 const ERRORS = ['55P03', '40P01', '57014', '53100', 'XX000'];
@@ -74,7 +75,7 @@ async function expectRecovery(
 /** Breaks the run at all its statements, one after the other. */
 async function breakEverywhere(database: TestDatabase, scene: Scene): Promise<void> {
   const { goal, statements } = await undisturbed(database, scene);
-  for (const fault of workOf(statements).flat().flatMap(faultsAt)) {
+  for (const fault of shareOf(workOf(statements).flat().flatMap(faultsAt))) {
     await expectRecovery(database, scene, goal, fault, {
       disturb: (url) => scene.run(url).catch(() => undefined),
       told: `${JSON.stringify(fault)} at ${statements[fault.at]}`,
@@ -109,7 +110,7 @@ test('a conversion may be killed at any step: the next run goes on, to the same 
   await using database = await createTestDatabase();
   const scene = conversion(database);
   const { goal, statements } = await undisturbed(database, scene);
-  for (const at of workOf(statements).flatMap(killedAt)) {
+  for (const at of shareOf(workOf(statements).flatMap(killedAt))) {
     const killed = new AbortController();
     await expectRecovery(
       database,

@@ -12,6 +12,7 @@ import {
   USUAL,
 } from '../../support/faults/scenarios.ts';
 import { configFile } from '../../support/keeper.ts';
+import { shareOf } from '../../support/share.ts';
 
 /** A lock that is not to be had, a deadlock, a cancelled statement, a full disk, and what nobody has foreseen. */
 const ERRORS = ['55P03', '40P01', '57014', '53100', 'XX000'];
@@ -48,7 +49,7 @@ describe.each(SCENARIOS)('$name', (scenario) => {
   test('may break at any statement: nothing is lost, and the next run completes it', async () => {
     await using database = await createTestDatabase();
     const undisturbed = await known(database, scenario);
-    for (const fault of faultsOf(undisturbed)) {
+    for (const fault of shareOf(faultsOf(undisturbed))) {
       const told = JSON.stringify(fault);
       await prepare(database, scenario);
       {
@@ -89,7 +90,8 @@ async function breakDetour({ scenario, refused, sqlstate, maxWaitMs, end }: Deto
     expect(last).toBeGreaterThan(at);
   }
   await expectRecovery(database, undisturbed, 'a refusal');
-  for (let next = at + 1; next <= last; next++) {
+  const places = Array.from({ length: last - at }, (_, place) => at + 1 + place);
+  for (const next of shareOf(places)) {
     const fault: Fault = { at: next, kind: next % 2 === 0 ? 'cut during' : 'cut after' };
     await prepare(database, scenario);
     {
@@ -156,7 +158,7 @@ describe.each(SCENARIOS)('$name', (scenario) => {
   test('may be killed at any statement of its work', async () => {
     await using database = await createTestDatabase();
     const undisturbed = await known(database, scenario);
-    for (const at of killedAt(undisturbed)) {
+    for (const at of shareOf(killedAt(undisturbed))) {
       await prepare(database, scenario);
       const killed = new AbortController();
       {
