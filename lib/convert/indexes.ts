@@ -29,7 +29,7 @@ function planOf(index: Index, keyColumn: string, interim = parentName): IndexPla
   };
 }
 
-/** Told by what it is as well: any index may have such a name. */
+/** Told by its columns, too: an index of any kind may have such a name. */
 function isHelperOf({ index, change, helper }: IndexPlan, other: Index, keyColumn: string): boolean {
   const columns = change === 'key added' ? [...index.columns, keyColumn] : index.columns;
   return (
