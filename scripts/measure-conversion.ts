@@ -67,7 +67,9 @@ function startClient(table: string) {
       await run(
         `INSERT INTO ${table} (action, resource_type, user_id) SELECT 'login', 'session', id FROM auth.users LIMIT 1`,
       );
-      await run(`SELECT action FROM ${table} WHERE created_at > now() - interval '1 minute' LIMIT 1`);
+      await run(
+        `SELECT action FROM ${table} WHERE user_id = (SELECT id FROM auth.users LIMIT 1) AND created_at > now() - interval '1 hour' LIMIT 1`,
+      );
       await run('UPDATE auth.users SET seen = seen + 1 WHERE id = (SELECT id FROM auth.users LIMIT 1)');
     }
     await writer.end();

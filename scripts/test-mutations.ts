@@ -32,12 +32,18 @@ interface Outcome {
   readonly passed: number;
   /** Names of the tests that failed. */
   readonly failed: readonly string[];
+  /** What they said. */
+  readonly messages: readonly string[];
 }
 
 interface JsonReport {
   readonly testResults: readonly {
     readonly message: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages: readonly string[] | null;
+    }[];
   }[];
 }
 
@@ -58,9 +64,11 @@ async function runTests(
   await once(vitest, 'exit');
   const { testResults } = JSON.parse(await readFile(outputFile, 'utf8')) as JsonReport;
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const failures = tests.filter(({ status }) => status === 'failed');
   const outcome = {
     passed: tests.filter(({ status }) => status === 'passed').length,
-    failed: tests.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName),
+    failed: failures.map(({ fullName }) => fullName),
+    messages: failures.flatMap(({ failureMessages }) => failureMessages ?? []),
   };
   if (outcome.passed + outcome.failed.length === 0)
     throw new Error(`No test of ${caughtBy} was run: ${testResults.map(({ message }) => message).join(' ')}`);
@@ -103,8 +111,9 @@ try {
   for (const mutation of chosen) {
     const { caughtBy, only = '' } = mutation;
     if (!tried.has(`${caughtBy} ${only}`)) {
-      const { failed } = await runTests(copy, server, mutation);
-      if (failed.length > 0) throw new Error(`Fails without a mistake: ${failed.join('; ')}`);
+      const { failed, messages } = await runTests(copy, server, mutation);
+      if (failed.length > 0)
+        throw new Error(`Fails without a mistake: ${failed.join('; ')}\n${messages.join('\n')}`);
       tried.add(`${caughtBy} ${only}`);
     }
     const { failed } = await tryMutation(copy, server, mutation);

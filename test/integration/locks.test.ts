@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Report, WaitEvent } from '../../lib/index.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -133,6 +134,37 @@ describe('whoever takes a lock between our look and our statement', () => {
     const [step] = stepsOf(await run);
     expect(step?.attempts).toBeGreaterThan(1);
     expect(step?.waitedFor).toContainEqual(expect.objectContaining({ application: 'migration' }));
+  });
+});
+
+describe('readers whose statements are neither long nor ever all at an end', () => {
+  /** Each statement reads the table for 150 ms; the other reader begins 20 ms before that is over. */
+  async function readInTurns(database: TestDatabase, running: AbortSignal): Promise<void> {
+    const readers = [await database.connect(), await database.connect()];
+    const read = 'SELECT pg_sleep(0.15) FROM (SELECT count(*) FROM app.events) AS e';
+    let previous: Promise<unknown> = Promise.resolve();
+    for (let turn = 0; !running.aborted; turn++) {
+      const reader = readers[turn % 2];
+      const reading = reader?.query(read);
+      await Promise.all([previous, sleep(130)]);
+      previous = Promise.resolve(reading);
+    }
+    await previous;
+    for (const reader of readers) await reader.end();
+  }
+
+  test('do not keep a partition from being dropped, nor fill the report', async () => {
+    await using database = await createTestDatabase();
+    await addEvents(database);
+    const running = new AbortController();
+    const reading = readInTurns(database, running.signal);
+    const report = await keeper(database, { ...events, expired: 'drop' }).cleanup();
+    running.abort();
+    await reading;
+    const [step] = stepsOf(report);
+    expect(step).toMatchObject({ kind: 'drop', status: 'done' });
+    // Two sessions, on the table and on the partition.
+    expect(step?.waitedFor?.length).toBeLessThanOrEqual(4);
   });
 });
 

@@ -10,6 +10,15 @@ const SHORT_MS = 50;
 /** Longer than that by more than a timer is early: who is still there at the second look is not young. */
 const LOOK_AGAIN_MS = 60;
 const POLL_MS = 100;
+/**
+ * Where transactions that are somewhat longer follow each other without a gap, a look finds the lock free only when
+ * one has just begun, and the attempt is in vain. So after one such attempt, or after waiting for this long, only a
+ * holder older than this is waited for: of the others, one may be about to end, and whoever queues behind us
+ * meanwhile does so for no longer than the lock timeout.
+ */
+const BUSY_MS = 1000;
+/** So many sessions are named when time is up; the report has all of them. */
+const NAMED = 5;
 const FIRST_BACKOFF_MS = 200;
 const BACKOFF_FACTOR = 1.5;
 const LONGEST_BACKOFF_MS = 1500;
@@ -35,12 +44,19 @@ const describe = (blocker: Blocker): string => {
   return `pid ${blocker.pid} (${[...who, `${blocker.lockMode} on ${blocker.relation}`].join(', ')}${query})`;
 };
 
+function describeAll(blockers: readonly Blocker[]): string {
+  if (blockers.length === 0) return 'nobody long enough to be seen';
+  const oldest = blockers.toSorted((one, other) => (other.ageSeconds ?? 0) - (one.ageSeconds ?? 0));
+  const more = oldest.length > NAMED ? [`and ${oldest.length - NAMED} more`] : [];
+  return [...oldest.slice(0, NAMED).map(describe), ...more].join('; ');
+}
+
 function outOfTime(needs: readonly LockNeed[], blockers: readonly Blocker[], budgetMs: number): KeeperError {
   const relations = [...new Set(needs.map(({ relation }) => relation))].join(', ');
   const pids = [...new Set(blockers.map(({ pid }) => pid))].filter((pid) => pid !== 0);
   return new KeeperError({
     code: 'lock-not-available',
-    message: `No lock on ${relations} could be had within ${Math.round(budgetMs / 1000)} s without making others wait; in the way: ${blockers.map(describe).join('; ') || 'nobody long enough to be seen'}.`,
+    message: `No lock on ${relations} could be had within ${Math.round(budgetMs / 1000)} s without making others wait; in the way: ${describeAll(blockers)}.`,
     hint:
       pids.length === 0
         ? 'Run the command again in a quieter moment, or allow it more time with --max-wait.'
@@ -65,9 +81,13 @@ export function patience(client: pg.Client, options: PatienceOptions): Patience 
   const met = new Map<string, Blocker>();
   let waited = 0;
   let backoff = FIRST_BACKOFF_MS;
+  let longMs = SHORT_MS;
 
   const note = (holders: readonly Holder[]): void => {
-    for (const { transaction, ...blocker } of holders) met.set(`${transaction} ${blocker.relation}`, blocker);
+    for (const { transaction, ...blocker } of holders) {
+      // A session that comes again and again is named once; prepared transactions have none.
+      met.set(`${blocker.pid === 0 ? transaction : blocker.pid} ${blocker.relation}`, blocker);
+    }
     if (holders.length > 0) onWait(holders);
   };
 
@@ -78,22 +98,24 @@ export function patience(client: pg.Client, options: PatienceOptions): Patience 
     waited += performance.now() - began;
   };
 
-  /** Old by the server's word or, where a role may not see that, by having been seen before. */
-  const isLong = (holder: Holder, now: number): boolean => {
+  /** By the server's word or, where a role may not see that, since it was seen first. In milliseconds. */
+  const ageOf = (holder: Holder, now: number): number => {
     const key = `${holder.pid} ${holder.transaction}`;
     const seen = firstSeen.get(key) ?? now;
     firstSeen.set(key, seen);
-    return now - seen >= SHORT_MS || (holder.ageSeconds ?? 0) * 1000 > SHORT_MS;
+    return Math.max(now - seen, (holder.ageSeconds ?? 0) * 1000);
   };
 
   return {
     async untilFree(needs) {
       if (needs.length === 0) return;
+      const began = performance.now();
       // Whoever shows up only in a second look began after the first one, and so is young.
       for (let lookedBefore = false; ; lookedBefore = true) {
         const holders = await readHolders(client, needs);
         const now = performance.now();
-        const long = holders.filter((holder) => isLong(holder, now));
+        if (now - began >= BUSY_MS) longMs = BUSY_MS;
+        const long = holders.filter((holder) => ageOf(holder, now) >= longMs);
         const doubtful = !lookedBefore && holders.some(({ ageSeconds }) => ageSeconds === null);
         if (long.length === 0 && !doubtful) return;
         note(long);
@@ -102,6 +124,7 @@ export function patience(client: pg.Client, options: PatienceOptions): Patience 
     },
     async backOff(needs, attemptMs) {
       waited += attemptMs;
+      longMs = BUSY_MS;
       note(await readHolders(client, needs));
       note(await othersInTheWay());
       // Jitter keeps two runs from meeting again and again.
