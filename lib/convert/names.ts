@@ -34,8 +34,7 @@ export const replacedName = (name: string): string => suffixed(name, '_replaced'
 export const changesName = (name: string): string => suffixed(name, '_changes');
 export const mirrorName = (name: string): string => suffixed(name, '_mirror');
 
-/** The triggers that call that function. */
-export const MIRROR = 'partition_keeper_mirror';
+/** The trigger that calls that function when the table is emptied, beside `MIRROR`. */
 export const TRUNCATE = 'partition_keeper_truncate';
 
 const HELPER = '_partition_keeper';

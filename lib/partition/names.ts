@@ -4,6 +4,9 @@ import type { Interval } from './calendar.ts';
 /** PostgreSQL cuts longer identifiers with no more than a notice. */
 export const MAX_NAME_BYTES = 63;
 
+/** The trigger by which each write to a table that is being converted is noted or made a second time. */
+export const MIRROR = 'partition_keeper_mirror';
+
 const encoder = new TextEncoder();
 export const byteLength = (name: string): number => encoder.encode(name).length;
 

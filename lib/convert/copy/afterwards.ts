@@ -1,11 +1,12 @@
 import type { ReportError } from '../../contract.ts';
 import { displayName } from '../../partition/identifiers.ts';
+import { MIRROR } from '../../partition/names.ts';
 import { MINVALUE, type Point } from '../../partition/range.ts';
 import type { StatementContext } from '../../postgres/statements/common.ts';
 import { nameOf } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import type { LegacyTable } from '../model.ts';
-import { MIRROR, parentName, replacedName, TRUNCATE } from '../names.ts';
+import { parentName, replacedName, TRUNCATE } from '../names.ts';
 import type { Interim } from '../parts.ts';
 import type { Situation } from '../situation.ts';
 import type { Unit } from '../unit.ts';

@@ -1,6 +1,7 @@
 import { quoteLiteral } from '../../partition/identifiers.ts';
+import { MIRROR } from '../../partition/names.ts';
 import { nameOf } from '../../postgres/statements/common.ts';
-import { MIRROR, TRUNCATE } from '../names.ts';
+import { TRUNCATE } from '../names.ts';
 import { changesOf, type Pair } from './pair.ts';
 import { COPY_KEY } from './progress.ts';
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { displayName, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
+import { MIRROR } from '../../partition/names.ts';
 import { MAXVALUE, MINVALUE } from '../../partition/range.ts';
 import {
   begin,
@@ -11,7 +12,7 @@ import {
   UNDER_LOCK_TIMEOUT,
 } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
-import { MIRROR, TRUNCATE } from '../names.ts';
+import { TRUNCATE } from '../names.ts';
 import { applyChanges, noChangeLeft } from './changes.ts';
 import {
   bringUpToDate,

@@ -1,5 +1,6 @@
 import { quoteLiteral } from '../../partition/identifiers.ts';
-import { MIRROR, TRUNCATE } from '../names.ts';
+import { MIRROR } from '../../partition/names.ts';
+import { TRUNCATE } from '../names.ts';
 import { callFrom, ownerMayPublish, publish, putAside, referTo, replaceAs } from './rights.ts';
 
 /** Reads of the catalog about one table, $1 its oid. Our own triggers are not among its triggers. */

@@ -1,5 +1,5 @@
 import type { Finding } from '../../contract.ts';
-import { displayIdentifier, displayName } from '../identifiers.ts';
+import { displayIdentifier, displayName, shellWord } from '../identifiers.ts';
 import { apartByAnHour } from '../plan-cleanup.ts';
 import { finding, type View } from './view.ts';
 
@@ -57,6 +57,17 @@ export function environmentFindings(view: View): Finding[] {
           owners: [...new Set(strange.flatMap(({ strangeOwner }) => strangeOwner ?? []))],
           partitions: names,
         },
+      ),
+    );
+  }
+  if (table.mirrored) {
+    const shell = shellWord(name);
+    findings.push(
+      finding(
+        'conversion',
+        'info',
+        `A conversion of ${name} is not at its end: each write is made or noted a second time, for the table beside it.`,
+        `See where it is: npx partition-keeper convert ${shell} --status. Then run it again, or with --finish once the other table is not wanted any more, or with --undo.`,
       ),
     );
   }

@@ -208,6 +208,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
         .map(({ oid, schema, name, bounds }) => ({ oid, schema, name, boundsText: bounds ?? '' })),
       defaultPartition: defaultRow === undefined ? null : defaultPartition(defaultRow, parent),
       detached,
+      mirrored: parent.mirrored,
       takenNames: new Map(
         takenOf(parent.oid).map(({ oid, name, own }) => [
           name,

@@ -1,3 +1,5 @@
+import { MIRROR } from '../../partition/names.ts';
+
 /**
  * Set-based reads of the catalog: each runs once per inspection, whatever the number of tables. None calls a
  * function that opens a relation (`pg_get_expr` with an oid, the size functions, `pg_get_partkeydef`): those
@@ -17,6 +19,7 @@ export const PARENTS = `
          d.description AS comment, t.spcname AS tablespace, c.relreplident AS replica_identity,
          CASE WHEN am.amname <> current_setting('default_table_access_method') THEN am.amname END AS access_method,
          c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
+         EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = '${MIRROR}') AS mirrored,
          ARRAY(SELECT DISTINCT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee)::text END
                FROM pg_default_acl d, aclexplode(d.defaclacl) a
                WHERE d.defaclrole = c.relowner AND d.defaclobjtype = 'r' AND d.defaclnamespace IN (0, n.oid)

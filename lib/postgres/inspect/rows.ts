@@ -21,6 +21,7 @@ export interface ParentRow {
   readonly replica_identity: string | null;
   readonly row_security: boolean | null;
   readonly force_row_security: boolean | null;
+  readonly mirrored: boolean;
   /** Whom ALTER DEFAULT PRIVILEGES grants something on every new table of the owner; null: PUBLIC. */
   readonly default_grantees: readonly (string | null)[];
 }

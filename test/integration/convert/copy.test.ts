@@ -5,7 +5,7 @@ import { describeTable, descriptionDifference } from '../../support/convert/desc
 import { createRichTable, type RichOptions, type RichTable } from '../../support/convert/rich-table.ts';
 import { fill } from '../../support/convert/rows.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { type Keeper, keeper, partitionsOf, stepsOf } from '../../support/keeper.ts';
+import { type Keeper, keeper, partitionsOf, stepsOf, tableOf } from '../../support/keeper.ts';
 import { waitUntil } from '../../support/wait.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -120,7 +120,11 @@ test('finishing removes the table that was replaced, and nothing else', async ()
   const rows = await contents(database, table.names.table, { rows: true });
   stepsOf(await convert(keep, table, { strategy: 'copy' }));
   expect(await beside(database, table)).toContain(`${table.table}_replaced`);
+  const told = async () =>
+    tableOf(await keep.health()).findings.filter(({ finding }) => finding === 'conversion');
+  expect(await told()).toMatchObject([{ severity: 'info', remedy: expect.stringContaining('--finish') }]);
   stepsOf(await convert(keep, table, { finish: true }));
+  expect(await told()).toEqual([]);
   expect(await beside(database, table)).toEqual([]);
   expect(contentsDifference(rows, await contents(database, table.names.table, { rows: true }))).toEqual([]);
   stepsOf(await keep.create());
