@@ -4,7 +4,7 @@ import { DEFAULT_MAX_WAIT_MS, type JobOptions, selectTables } from '../jobs/opti
 import { executedStep, plannedStep } from '../jobs/report.ts';
 import { base, type Run, reportOf, SKIPPED, start } from '../jobs/run-context.ts';
 import type { TableConfig } from '../partition/table-config.ts';
-import { takeTableLocks } from '../postgres/advisory-lock.ts';
+import { endSession, takeTableLocks } from '../postgres/advisory-lock.ts';
 import { applyUnit, type Progress, type StepOutcome } from '../postgres/apply/apply.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import { SQLSTATE } from '../postgres/sqlstate.ts';
@@ -185,6 +185,6 @@ export async function runConvert(options: ConvertJobOptions): Promise<Report> {
       throw new KeeperError({ ...CONNECTION_LOST, cause: error });
     throw error;
   } finally {
-    await run.session.client.end();
+    await endSession(run.session.client);
   }
 }

@@ -1,7 +1,7 @@
 import type { Report, ReportKind, TableReport } from '../contract.ts';
 import { KeeperError } from '../errors.ts';
 import { gaugesOf } from '../partition/health.ts';
-import { takeTableLocks } from '../postgres/advisory-lock.ts';
+import { endSession, takeTableLocks } from '../postgres/advisory-lock.ts';
 import { explain } from '../postgres/apply/explain.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
@@ -98,6 +98,6 @@ export async function runPlanned(
       throw new KeeperError({ ...CONNECTION_LOST, cause: error });
     throw error;
   } finally {
-    await run.session.client.end();
+    await endSession(run.session.client);
   }
 }

@@ -68,12 +68,18 @@ async function mark({ database, server }: Life, name: string): Promise<void> {
   }
 }
 
-/** A concurrent detach begins and does not come to its end, unless PostgreSQL refuses to begin it. */
+/**
+ * A concurrent detach begins and does not come to its end, unless PostgreSQL refuses to begin it: then a run takes its
+ * marker back.
+ */
 async function interrupt(life: Life, which: number, ours: boolean): Promise<void> {
   const partition = await chosen(life, which);
   if (partition === undefined) return;
   if (ours) await mark(life, partition.name);
-  await unlessRefused(leaveDetachUnfinished(life.database, 'app.events', `app.${partition.name}`));
+  const begun = await unlessRefused(
+    leaveDetachUnfinished(life.database, 'app.events', `app.${partition.name}`),
+  );
+  if (ours && !begun) await life.database.query(`COMMENT ON TABLE app.${partition.name} IS NULL`);
 }
 
 /** What people do to the table besides the jobs. */
