@@ -6,9 +6,10 @@ import { CONFIG_FILE, ENVIRONMENT, type Job, type Report } from '../lib/contract
 import { KeeperError } from '../lib/errors.ts';
 import { runCleanup, runCreate, runHealth } from '../lib/jobs/jobs.ts';
 import type { JobOptions } from '../lib/jobs/options.ts';
+import { reportRecords, stepRecord } from '../lib/jobs/records.ts';
 import { SQLSTATE } from '../lib/postgres/sqlstate.ts';
 import { credentials } from './credentials.ts';
-import { logger, logReport, logStep } from './log.ts';
+import { logger, writeRecord } from './log.ts';
 import { measurementsOf, measurementsOfFailure, publish } from './metrics.ts';
 
 /** The part of Lambda's context that is used. */
@@ -122,7 +123,7 @@ export function handlerFor(job: Job): Handler {
           config,
           connection,
           signal,
-          onStep: (event) => logStep(job, event),
+          onStep: (event) => writeRecord(stepRecord(job, event)),
         });
       });
     } catch (error) {
@@ -130,7 +131,7 @@ export function handlerFor(job: Job): Handler {
       publish(measurementsOfFailure(database, job, asked.complete));
       throw told(error);
     }
-    logReport(report);
+    reportRecords(report).forEach(writeRecord);
     publish(measurementsOf(database, job, report, asked.complete));
     if (!report.ok) throw new Error(`${job} did not succeed. ${failures(report)}`);
     return report;
