@@ -28,7 +28,10 @@ async function prepare(invocation: Invocation, job: ReportKind, flags: CommonFla
 }
 
 /** Rather than what libpq would try by default, which is hardly ever the database that is meant. */
-function connectionOf(invocation: Invocation, flags: CommonFlags): Pick<JobOptions, 'connection'> {
+export function connectionOf(
+  invocation: Invocation,
+  flags: Pick<CommonFlags, 'databaseUrl'>,
+): Pick<JobOptions, 'connection'> {
   if (!isConnectionConfigured(flags.databaseUrl, invocation.env)) {
     throw usageError(
       'database-not-given',

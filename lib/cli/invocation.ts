@@ -2,6 +2,7 @@ import type { Temporal } from 'temporal-polyfill';
 import type { ExitCode, ReportKind } from '../contract.ts';
 import type { Strategy } from '../convert/marker.ts';
 import type { Stage } from '../convert/unit.ts';
+import type { Level } from '../serve/log.ts';
 
 export type Format = 'pretty' | 'json' | 'sql';
 
@@ -51,4 +52,17 @@ export interface ConvertFlags extends CommonFlags {
   readonly maxReplicaLag?: number;
   readonly approve?: boolean;
   readonly maxWait?: number;
+}
+
+export interface ServeFlags extends Pick<CommonFlags, 'config' | 'databaseUrl'> {
+  readonly listen: string;
+  readonly logLevel: Level;
+  readonly createSchedule?: string;
+  readonly cleanupSchedule?: string;
+  readonly healthSchedule?: string;
+  readonly timeZone?: string;
+  /** Seconds. */
+  readonly maxWait?: number;
+  /** Refused: the scheduler goes by the clock. */
+  readonly now?: string;
 }

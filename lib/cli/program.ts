@@ -1,9 +1,20 @@
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
+import { DEFAULT_SCHEDULES } from '../config/schedules.ts';
+import type { Job } from '../contract.ts';
 import { STAGES } from '../convert/unit.ts';
+import { LEVELS } from '../serve/log.ts';
 import { convert, health, plan, planned, status, validate } from './commands.ts';
-import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
+import type {
+  CommonFlags,
+  ConvertFlags,
+  Invocation,
+  LookFlags,
+  ServeFlags,
+  WorkFlags,
+} from './invocation.ts';
+import { serve } from './serve.ts';
 
 /** A date means its first moment in UTC. */
 function instant(text: string): Temporal.Instant {
@@ -44,18 +55,20 @@ const MAX_WAIT = new Option(
 ).argParser(wholeNumber(1, 86_400));
 const EXACT_SIZES = new Option('--exact-sizes', 'measure sizes instead of estimating them from the catalog');
 
+const CONFIG = new Option(
+  '-c, --config <file>',
+  'config file (default: partitions.config.ts, .js, .mjs or .json)',
+);
+const DATABASE_URL = new Option(
+  '--database-url <url>',
+  'postgresql://... (default: DATABASE_URL, then PGHOST and the other PG* variables)',
+);
+
 function command(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .addOption(
-      new Option('-c, --config <file>', 'config file (default: partitions.config.ts, .js, .mjs or .json)'),
-    )
-    .addOption(
-      new Option(
-        '--database-url <url>',
-        'postgresql://... (default: DATABASE_URL, then PGHOST and the other PG* variables)',
-      ),
-    )
+    .addOption(CONFIG)
+    .addOption(DATABASE_URL)
     .addOption(
       new Option('-t, --table <schema.table>', 'only this table of the config; may be repeated').argParser(
         collect,
@@ -64,6 +77,41 @@ function command(name: string, description: string): Command {
     .addOption(
       new Option('--format <format>', 'output').choices(['pretty', 'json', 'sql']).default('pretty'),
     );
+}
+
+/** The scheduler: it works on all tables, says everything as log records, and goes by the clock alone. */
+function serveCommand(): Command {
+  const schedule = (job: Job): Option =>
+    new Option(
+      `--${job}-schedule <cron>`,
+      `when to run ${job}: five fields, or off (default: as under deployment in the config, else '${DEFAULT_SCHEDULES[job]}')`,
+    ).env(`PARTITION_KEEPER_${job.toUpperCase()}_SCHEDULE`);
+  return new Command('serve')
+    .description('run create, cleanup and health by their schedules, with health endpoints and metrics')
+    .addOption(CONFIG)
+    .addOption(DATABASE_URL)
+    .addOption(
+      new Option('--listen <host:port>', 'where /healthz, /readyz and /metrics answer')
+        .env('PARTITION_KEEPER_LISTEN')
+        .default('127.0.0.1:9850'),
+    )
+    .addOption(schedule('create'))
+    .addOption(schedule('cleanup'))
+    .addOption(schedule('health'))
+    .addOption(
+      new Option(
+        '--time-zone <zone>',
+        'whose clock the schedules mean (default: as in the config, else UTC)',
+      ).env('PARTITION_KEEPER_TIME_ZONE'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'log records of this level and above')
+        .choices(LEVELS)
+        .env('PARTITION_KEEPER_LOG_LEVEL')
+        .default('info'),
+    )
+    .addOption(MAX_WAIT)
+    .addOption(new Option('--now <instant>').hideHelp());
 }
 
 const version = (): string => {
@@ -173,6 +221,7 @@ export function buildProgram(invocation: Invocation): Command {
   program.addCommand(
     conversion('unconvert', 'turn a partitioned table back into a plain one while it is in use'),
   );
+  program.addCommand(serveCommand().action((flags: ServeFlags) => serve(invocation, flags)));
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;
 }

@@ -24,7 +24,7 @@ export interface Schedules {
 }
 
 /** What flags or environment say of it; what they leave out is as in the config, or as it is by default. */
-export type GivenSchedules = Readonly<Partial<Record<Job | 'timeZone', string>>>;
+export type GivenSchedules = Readonly<Partial<Record<Job | 'timeZone', string | undefined>>>;
 
 function checked(schema: v.GenericSchema<string>, text: string, what: string, hint: string): string {
   const result = v.safeParse(schema, text);
@@ -35,7 +35,7 @@ function checked(schema: v.GenericSchema<string>, text: string, what: string, hi
 
 function patternOf(job: Job, text: string): string | null {
   if (text === OFF) return null;
-  const hint = `Give --${job}-schedule five fields, such as '${DEFAULT_SCHEDULES[job]}', or the word ${OFF}.`;
+  const hint = `Give --${job}-schedule, or PARTITION_KEEPER_${job.toUpperCase()}_SCHEDULE, five fields such as '${DEFAULT_SCHEDULES[job]}', or the word ${OFF}.`;
   return checked(cron, text, `schedule of ${job}`, hint);
 }
 
@@ -52,6 +52,11 @@ export function schedulesOf(given: GivenSchedules, { deployment }: Config): Sche
   const zone = given.timeZone ?? deployment?.scheduleTimeZone ?? 'UTC';
   return {
     patterns: Object.fromEntries(patterns),
-    timeZone: checked(timeZone, zone, 'time zone of the schedules', 'Give --time-zone an IANA name.'),
+    timeZone: checked(
+      timeZone,
+      zone,
+      'time zone of the schedules',
+      'Correct it where it is given: --time-zone, PARTITION_KEEPER_TIME_ZONE, or deployment.scheduleTimeZone of the config.',
+    ),
   };
 }

@@ -70,7 +70,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   postgres: ['contract', 'errors', 'partition'],
   jobs: ['contract', 'errors', 'partition', 'config', 'postgres'],
   convert: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
-  cli: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs', 'convert'],
+  serve: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
+  cli: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs', 'convert', 'serve'],
   aws: ['contract', 'errors', 'config'],
 };
 
