@@ -32,7 +32,7 @@ async function createTable(url: string): Promise<void> {
 }
 
 /** Runs a command to its end and tells its exit status. */
-export async function statusOf({ words, ...options }: Command): Promise<number | null> {
+async function statusOf({ words, ...options }: Command): Promise<number | null> {
   const [program = '', ...args] = words;
   const child = spawn(program, args, { ...options, stdio: 'inherit' });
   await once(child, 'close');

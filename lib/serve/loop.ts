@@ -49,7 +49,9 @@ export async function loop(options: LoopOptions): Promise<void> {
     agenda = started(timetable, agenda, task.job, now);
     onLook(agenda);
     const outcome = await run(task);
-    // What the clock did meanwhile is noticed at the next look.
-    agenda = finished(agenda, task.job, outcome, now + (clock.steady() - steady));
+    // Counted by what nobody can set; if the clock was, meanwhile, that is noticed at the next look.
+    const began = steady;
+    steady = clock.steady();
+    agenda = finished(agenda, task.job, outcome, now + (steady - began));
   }
 }

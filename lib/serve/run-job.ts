@@ -45,27 +45,20 @@ export function runnerOf(options: RunnerOptions): (task: Task) => Promise<Outcom
   const write = ({ level, event, fields }: LogRecord): void => log(level, event, fields);
 
   const run = async (job: Job): Promise<Outcome> => {
-    let report: Report;
-    try {
-      report = await RUNS[job]({
-        config,
-        connection,
-        signal,
-        maxWaitMs,
-        onStep: (event) => {
-          pulse.beat();
-          write(stepRecord(job, event));
-        },
-        onWait: ({ schema, table, partition, waitingFor }) => {
-          pulse.beat();
-          log('debug', 'wait', { job, schema, table, partition, waitingFor });
-        },
-      });
-    } catch (error) {
-      log('error', 'failed', { job, error: explain(error) });
-      metrics.failed(job);
-      return { result: 'failed', missing: null };
-    }
+    const report = await RUNS[job]({
+      config,
+      connection,
+      signal,
+      maxWaitMs,
+      onStep: (event) => {
+        pulse.beat();
+        write(stepRecord(job, event));
+      },
+      onWait: ({ schema, table, partition, waitingFor }) => {
+        pulse.beat();
+        log('debug', 'wait', { job, schema, table, partition, waitingFor });
+      },
+    });
     reportRecords(report).forEach(write);
     metrics.observe(job, report);
     return { result: resultOf(report), missing: missingIn(report) };
@@ -76,6 +69,10 @@ export function runnerOf(options: RunnerOptions): (task: Task) => Promise<Outcom
     pulse.running(job);
     try {
       return await run(job);
+    } catch (error) {
+      log('error', 'failed', { job, error: explain(error) });
+      metrics.failed(job);
+      return { result: 'failed', missing: null };
     } finally {
       pulse.running(null);
     }
