@@ -267,6 +267,27 @@ describe('for any schedules', () => {
     );
   });
 
+  test('a clock that is set back past an occurrence that was run does not bring it again, but the next one', () => {
+    const share = fc.double({ min: 0, max: 0.99, noNaN: true });
+    fc.assert(
+      fc.property(fc.constantFrom(...FREQUENT), zone, share, share, (pattern, timeZone, late, back) => {
+        const times = timetable({ create: pattern, cleanup: null, health: null }, timeZone);
+        const before = times.create?.after(START) ?? 0;
+        const occurrence = times.create?.after(before) ?? 0;
+        const next = times.create?.after(occurrence) ?? 0;
+        const story = new Story(times, before);
+        const now = occurrence + Math.floor(late * (next - occurrence));
+        story.look(now);
+        story.look(occurrence - 1 - Math.floor(back * (occurrence - before - 1)));
+        story
+          .look(occurrence)
+          .look(next - 1)
+          .look(next);
+        expect(scheduled(story, 'create').map(({ on }) => on)).toEqual([now, next]);
+      }),
+    );
+  });
+
   test('however the clock is set, no occurrence is run twice in a row, and none that comes later is left out', () => {
     const jump = fc.oneof(forward, forward, fc.integer({ min: -90 * DAY, max: -1 }));
     fc.assert(
