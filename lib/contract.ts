@@ -8,7 +8,7 @@ export const JOBS = ['create', 'cleanup', 'health'] as const;
 export type Job = (typeof JOBS)[number];
 
 /** What produced a report: a job, or one of the read-only commands built from the same parts. */
-export type ReportKind = Job | 'plan' | 'status' | 'validate' | 'convert';
+export type ReportKind = Job | 'plan' | 'status' | 'validate' | 'convert' | 'reindex' | 'doctor';
 
 export type Severity = 'critical' | 'warning' | 'info';
 
@@ -37,6 +37,7 @@ export const FINDINGS = [
   'not-convertible',
   'changes',
   'conversion',
+  'reindex',
 ] as const;
 export type FindingName = (typeof FINDINGS)[number];
 
@@ -72,8 +73,10 @@ export type StepKind =
   | 'catch-up'
   | 'mirror'
   | 'verify'
-  /** Of a conversion that is given up before the switch. */
-  | 'discard';
+  /** Of a conversion that is given up before the switch; and of what an interrupted rebuild has left behind. */
+  | 'discard'
+  /** An index that is built anew beside itself. */
+  | 'reindex';
 export type StepStatus = 'done' | 'planned' | 'failed' | 'not-run';
 
 /** A session that held a lock this run had to wait for. */

@@ -4,7 +4,7 @@
 export { type Config, defineConfig, parseConfig } from './config/config.ts';
 export { loadConfig } from './config/load.ts';
 export * from './contract.ts';
-export { type ConvertJobOptions, type ProgressEvent, runConvert } from './convert/convert.ts';
+export { type ConvertJobOptions, runConvert } from './convert/convert.ts';
 export { STRATEGIES, type Strategy } from './convert/marker.ts';
 export { STAGES, type Stage } from './convert/unit.ts';
 export { KeeperError } from './errors.ts';
@@ -14,8 +14,10 @@ export type {
   CreateJobOptions,
   InspectJobOptions,
   JobOptions,
+  ProgressEvent,
   StepEvent,
   WaitEvent,
 } from './jobs/options.ts';
 export type { TableConfig } from './partition/table-config.ts';
 export { type ConnectionSettings, connectionSettings } from './postgres/connection-options.ts';
+export { type ReindexJobOptions, runReindex } from './reindex/reindex.ts';

@@ -19,7 +19,11 @@ interface Prepared {
   readonly tables: readonly string[] | undefined;
 }
 
-async function prepare(invocation: Invocation, job: ReportKind, flags: CommonFlags): Promise<Prepared> {
+export async function prepare(
+  invocation: Invocation,
+  job: ReportKind,
+  flags: CommonFlags,
+): Promise<Prepared> {
   invocation.job = job;
   invocation.format = flags.format;
   const config = await loadConfig(flags.config, invocation.folder);
@@ -28,7 +32,7 @@ async function prepare(invocation: Invocation, job: ReportKind, flags: CommonFla
 }
 
 /** Rather than what libpq would try by default, which is hardly ever the database that is meant. */
-function connectionOf(invocation: Invocation, flags: CommonFlags): Pick<JobOptions, 'connection'> {
+export function connectionOf(invocation: Invocation, flags: CommonFlags): Pick<JobOptions, 'connection'> {
   if (!isConnectionConfigured(flags.databaseUrl, invocation.env)) {
     throw usageError(
       'database-not-given',
@@ -69,7 +73,7 @@ function withConfigFlag(report: Report, file: string | undefined): Report {
   return { ...report, tables };
 }
 
-function finish(invocation: Invocation, flags: CommonFlags, report: Report): void {
+export function finish(invocation: Invocation, flags: CommonFlags, report: Report): void {
   render(withConfigFlag(report, flags.config), {
     format: invocation.format,
     env: invocation.env,

@@ -52,3 +52,13 @@ export interface ConvertFlags extends CommonFlags {
   readonly approve?: boolean;
   readonly maxWait?: number;
 }
+
+export interface ReindexFlags extends CommonFlags {
+  readonly index?: readonly string[];
+  readonly partition?: readonly string[];
+  readonly invalid?: boolean;
+  readonly jobs?: number;
+  readonly restart?: boolean;
+  readonly dryRun?: boolean;
+  readonly maxWait?: number;
+}

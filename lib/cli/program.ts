@@ -2,8 +2,16 @@ import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
 import { STAGES } from '../convert/unit.ts';
+import { reindex } from './commands/reindex.ts';
 import { convert, health, plan, planned, status, validate } from './commands.ts';
-import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
+import type {
+  CommonFlags,
+  ConvertFlags,
+  Invocation,
+  LookFlags,
+  ReindexFlags,
+  WorkFlags,
+} from './invocation.ts';
 
 /** A date means its first moment in UTC. */
 function instant(text: string): Temporal.Instant {
@@ -172,6 +180,31 @@ export function buildProgram(invocation: Invocation): Command {
   );
   program.addCommand(
     conversion('unconvert', 'turn a partitioned table back into a plain one while it is in use'),
+  );
+  program.addCommand(
+    command('reindex', "rebuild the indexes of a table's partitions while it is in use; goes on where it was")
+      .argument('<target>', 'schema.table of the config, or schema.index of such a table or of a partition')
+      .addOption(new Option('--index <index>', 'only this index; may be repeated').argParser(collect))
+      .addOption(
+        new Option('--partition <schema.partition>', 'only of this partition; may be repeated').argParser(
+          collect,
+        ),
+      )
+      .addOption(new Option('--invalid', 'only those that are invalid and so serve no query'))
+      .addOption(
+        new Option('-j, --jobs <number>', 'partitions to work on at a time (default: 1)').argParser(
+          wholeNumber(1, 64),
+        ),
+      )
+      .addOption(new Option('--restart', 'also what an interrupted run has rebuilt already'))
+      .addOption(DRY_RUN)
+      .addOption(
+        new Option(
+          '--max-wait <seconds>',
+          'how long one index may wait for older transactions (default: 600)',
+        ).argParser(wholeNumber(1, 86_400)),
+      )
+      .action((target: string, flags: ReindexFlags) => reindex(invocation, target, flags)),
   );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;

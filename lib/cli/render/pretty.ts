@@ -18,7 +18,7 @@ function heading(report: Report, style: Style): string {
     report.database === null
       ? 'config only, no database'
       : `database ${report.database}, PostgreSQL ${report.serverVersion}`;
-  const mayChange = report.job === 'create' || report.job === 'cleanup' || report.job === 'convert';
+  const mayChange = ['create', 'cleanup', 'convert', 'reindex'].includes(report.job);
   const dryRun = report.dryRun && mayChange ? ' (dry run)' : '';
   return `${style.bold(`partition-keeper ${report.job}`)}${dryRun}: ${server}, now ${report.now.replace(/\.\d+Z$/, 'Z')}\n\n`;
 }
@@ -205,6 +205,7 @@ const PAST_TENSE: Record<ReportStep['kind'], string> = {
   'catch-up': 'brought up to date',
   mirror: 'mirrored',
   verify: 'verified',
+  reindex: 'reindexed',
 };
 
 function summary(report: Report, style: Style): string {
