@@ -190,6 +190,43 @@ export interface Coverage {
   readonly partitions: readonly PartitionSummary[];
 }
 
+export const CHECKS = [
+  'version',
+  'known-bugs',
+  'writable',
+  'pooler',
+  'tls',
+  'clock',
+  'time-zone',
+  'privileges',
+  'visibility',
+  'old-transactions',
+  'prepared-transactions',
+  'replication-slots',
+  'lock-table',
+  'settings',
+  'autovacuum',
+  'other-managers',
+  'event-triggers',
+  'table',
+  'statistics',
+  'growth',
+] as const;
+export type CheckName = (typeof CHECKS)[number];
+
+/** One thing `doctor` has looked at, and what it found. */
+export interface Check {
+  readonly check: CheckName;
+  /** `unknown`: it could not be looked at, and the message says why. */
+  readonly status: 'ok' | 'unknown' | Severity;
+  /** `schema.table`, where it concerns one table only. */
+  readonly table?: string;
+  readonly message: string;
+  /** A statement or command to paste, or the one thing to do; null where there is nothing. */
+  readonly remedy: string | null;
+  readonly facts: Finding['facts'];
+}
+
 export interface Report {
   readonly version: 1;
   readonly job: ReportKind;
@@ -203,6 +240,8 @@ export interface Report {
   readonly dryRun: boolean;
   readonly ok: boolean;
   readonly tables: readonly TableReport[];
+  /** Only of `doctor`. */
+  readonly checks?: readonly Check[];
   /** Set when nothing could be done at all: no connection, a bad config. */
   readonly error?: ReportError;
 }

@@ -7,6 +7,7 @@ export * from './contract.ts';
 export { type ConvertJobOptions, runConvert } from './convert/convert.ts';
 export { STRATEGIES, type Strategy } from './convert/marker.ts';
 export { STAGES, type Stage } from './convert/unit.ts';
+export { type DoctorJobOptions, runDoctor } from './doctor/doctor.ts';
 export { KeeperError } from './errors.ts';
 export { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from './jobs/jobs.ts';
 export type {

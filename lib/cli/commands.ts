@@ -57,7 +57,8 @@ function exitCodeOf(report: Report): ExitCode {
   if (report.tables.some(({ status }) => status === 'failed')) return EXIT.failed;
   if (report.tables.some(({ status }) => status === 'refused')) return EXIT.refused;
   const alarming = report.tables.some(({ findings }) => findings.some(({ severity }) => severity !== 'info'));
-  return report.job === 'health' && alarming ? EXIT.findings : EXIT.ok;
+  const unwell = report.checks?.some(({ status }) => status === 'warning' || status === 'critical') === true;
+  return (report.job === 'health' && alarming) || unwell ? EXIT.findings : EXIT.ok;
 }
 
 /** Remedies are commands to paste: they must find the same config. */
@@ -70,7 +71,11 @@ function withConfigFlag(report: Report, file: string | undefined): Report {
     findings: table.findings.map((finding) => ({ ...finding, remedy: complete(finding.remedy) })),
     ...(table.error === undefined ? {} : { error: { ...table.error, hint: complete(table.error.hint) } }),
   }));
-  return { ...report, tables };
+  const checks = report.checks?.map((check) => ({
+    ...check,
+    remedy: check.remedy === null ? null : complete(check.remedy),
+  }));
+  return { ...report, tables, ...(checks === undefined ? {} : { checks }) };
 }
 
 export function finish(invocation: Invocation, flags: CommonFlags, report: Report): void {

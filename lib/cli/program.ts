@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
 import { STAGES } from '../convert/unit.ts';
+import { doctor } from './commands/doctor.ts';
 import { reindex } from './commands/reindex.ts';
 import { convert, health, plan, planned, status, validate } from './commands.ts';
 import type {
@@ -82,7 +83,7 @@ const version = (): string => {
 };
 
 const EXIT_CODES = `
-Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health found warnings or critical findings,
+Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health or doctor found warnings or critical findings,
 4 refused by a guard.`;
 
 /** The whole command line; running a command sets the invocation's exit code. */
@@ -205,6 +206,12 @@ export function buildProgram(invocation: Invocation): Command {
         ).argParser(wholeNumber(1, 86_400)),
       )
       .action((target: string, flags: ReindexFlags) => reindex(invocation, target, flags)),
+  );
+  program.addCommand(
+    command(
+      'doctor',
+      'look at what surrounds the tables: server, rights, locks, clocks, others; changes nothing',
+    ).action((flags: CommonFlags) => doctor(invocation, flags)),
   );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;

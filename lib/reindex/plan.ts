@@ -2,6 +2,7 @@ import type { Finding } from '../contract.ts';
 import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../partition/identifiers.ts';
 import type { PartitionedTable } from '../partition/model.ts';
 import { MAXVALUE, MINVALUE, type Range } from '../partition/range.ts';
+import { bytesInWords } from '../partition/words.ts';
 import { begin, nameOf, type StatementContext } from '../postgres/statements/common.ts';
 import type { Step } from '../postgres/step.ts';
 import { choiceText, chosen } from './choose.ts';
@@ -27,6 +28,8 @@ export interface ReindexPlan {
   /** Takes the note back when all is rebuilt. */
   readonly forget: Step | null;
   readonly findings: readonly Finding[];
+  /** What it takes, for who has not begun yet. */
+  readonly outlook: readonly Finding[];
 }
 
 export interface ReindexInput {
@@ -42,11 +45,6 @@ export interface ReindexInput {
 }
 
 const EVERYWHERE: Range = { from: MINVALUE, to: MAXVALUE };
-
-const bytesInWords = (bytes: number): string =>
-  bytes < 1_000_000
-    ? `${Math.ceil(bytes / 1000)} kB`
-    : `${Math.round(bytes / 1_000_000).toLocaleString('en-US')} MB`;
 
 /** The partitions as they follow each other, the default one last. */
 function order(
@@ -233,6 +231,7 @@ export function planReindex(input: ReindexInput): ReindexPlan {
     discard,
     forget:
       holder === null ? null : commented(holder, former, 'all is rebuilt: the note is taken back', 'discard'),
+    outlook: outlook(todo, jobs),
     findings: [
       ...(sameRun && todo.length > 0
         ? [
@@ -258,7 +257,6 @@ export function planReindex(input: ReindexInput): ReindexPlan {
             ),
           ]
         : []),
-      ...outlook(todo, jobs),
       ...refused(asked.filter(({ exclusion }) => exclusion)),
     ],
   };

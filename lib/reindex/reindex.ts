@@ -234,7 +234,7 @@ async function reindexTable(
     ...base(config),
     status: 'ok',
     steps: stepsOf(plan).map((step) => plannedStep(step, entry.table, config, 'planned')),
-    findings: plan.findings,
+    findings: [...plan.outlook, ...plan.findings],
   };
 }
 

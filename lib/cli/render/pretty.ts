@@ -1,5 +1,6 @@
 import type { Blocker, Finding, Report, ReportStep, Severity, TableReport } from '../../contract.ts';
 import { displayName } from '../../partition/identifiers.ts';
+import { doctorText } from './doctor.ts';
 import type { Style } from './style.ts';
 import { bytesText, columns, counted, dayText, secondsText } from './text.ts';
 import { legend, timeline } from './timeline.ts';
@@ -262,6 +263,8 @@ export function renderPretty(report: Report, options: PrettyOptions): string {
       return `${head}${report.tables.map((table) => healthText(table, style)).join('')}\n${gaugesText(report, style)}${healthSummary(report, style)}`;
     case 'status':
       return `${head}${report.tables.map((table) => statusText(table, options)).join('\n')}\n${gaugesText(report, style)}\n${legend(style)}`;
+    case 'doctor':
+      return head + doctorText(report, style);
     case 'validate':
       return head + validateText(report, style);
     default:
