@@ -20,23 +20,27 @@ import { timeZoneChecks } from './checks/time-zone.ts';
 import { lockTableCheck, preparedCheck, slotsCheck, transactionsCheck } from './checks/waiting.ts';
 import type { DoctorFacts } from './facts.ts';
 
-/** What is examined, in the order in which it is told: the connection, the server, what is in the way, the tables. */
-const CHECKED: readonly ((facts: DoctorFacts) => readonly Check[])[] = [
+/** What is examined, in the order in which it is told: the connection, the server, what is in the way. */
+const SURROUNDINGS: readonly ((facts: DoctorFacts) => readonly Check[])[] = [
   versionCheck,
   bugsCheck,
   writableCheck,
   poolerCheck,
   tlsCheck,
   clockCheck,
-  timeZoneChecks,
   visibilityCheck,
   transactionsCheck,
   preparedCheck,
   slotsCheck,
   settingsCheck,
+  eventTriggersCheck,
+];
+
+/** What takes tables. */
+const OF_TABLES: typeof SURROUNDINGS = [
+  timeZoneChecks,
   lockTableCheck,
   othersCheck,
-  eventTriggersCheck,
   tableChecks,
   privilegeChecks,
   autovacuumCheck,
@@ -45,4 +49,7 @@ const CHECKED: readonly ((facts: DoctorFacts) => readonly Check[])[] = [
 ];
 
 /** Every check, with what it found or that all is well. */
-export const examine = (facts: DoctorFacts): Check[] => CHECKED.flatMap((check) => check(facts));
+export const examine = (facts: DoctorFacts): Check[] =>
+  [...SURROUNDINGS, ...(facts.tables.length + facts.unmanageable.length > 0 ? OF_TABLES : [])].flatMap(
+    (check) => check(facts),
+  );

@@ -5,10 +5,8 @@ import type { ServerFacts } from '../postgres/session.ts';
 
 /** How the session is connected. */
 export interface SessionFacts {
-  /** Whether the process of the server is the one that the connection was told of: a pooler tells of one of its own. */
+  /** Whether a pooler is in between, though one that keeps a session for each client. */
   readonly pooled: boolean;
-  /** Whether two connections were served by one process: what a session holds is then anybody's. */
-  readonly shared: boolean;
   /** Protocol and cipher of the server's connection; null: in clear. */
   readonly tls: string | null;
   /** Whether it does not leave the machine. */

@@ -75,32 +75,9 @@ async function readOthers<Row extends pg.QueryResultRow>(
 }
 
 interface SessionRow {
-  readonly pid: number;
   readonly local: boolean;
   readonly tls: string | null;
   readonly sees_others: boolean;
-}
-
-/** The process that the server named when the connection began; the driver's types do not know it. */
-const announcedPid = (client: pg.Client): unknown => Reflect.get(client, 'processID');
-
-const backendPid = async (client: pg.Client): Promise<number | undefined> =>
-  (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid;
-
-/**
- * Whether a session is handed on between transactions: then a second connection that begins one is served by the
- * process that served us just now, or we are served by another one while it lasts.
- */
-async function isShared(client: pg.Client, open: () => Promise<Session>): Promise<boolean> {
-  const other = await open();
-  try {
-    const ours = await backendPid(client);
-    await other.client.query('BEGIN READ ONLY');
-    const theirs = await backendPid(other.client);
-    return ours === theirs || (await backendPid(client)) !== ours;
-  } finally {
-    await other.client.end();
-  }
 }
 
 export interface DoctorInput {
@@ -109,25 +86,25 @@ export interface DoctorInput {
   readonly tables: readonly TableConfig[];
   /** Whether the connection verifies the server's certificate. */
   readonly verified: boolean;
-  /** Opens one more connection. */
-  readonly open: () => Promise<Session>;
+  readonly pooled: boolean;
+  /** Whether the connection was made to this machine. */
+  readonly nearby: boolean;
 }
 
 /** Everything the checks need to know. Reads only, and waits for no lock. */
 export async function readFacts(input: DoctorInput): Promise<DoctorFacts> {
-  const { session, localClock, tables: configs, verified, open } = input;
+  const { session, localClock, tables: configs, verified, pooled, nearby } = input;
   const { client, server } = session;
   const read = async <Row extends pg.QueryResultRow>(sql: string, parameters: readonly unknown[] = []) =>
     (await client.query<Row>(sql, [...parameters])).rows;
 
   const [own] = await read<SessionRow>(queries.SESSION);
   if (own === undefined) throw new Error('the server told nothing of the session');
-  const pooled = announcedPid(client) !== own.pid;
   const sessionFacts: SessionFacts = {
     pooled,
-    shared: pooled && (await isShared(client, open)),
     tls: own.tls,
-    local: own.local && !pooled,
+    // Behind a pooler, the server sees where that is.
+    local: pooled ? nearby : own.local,
     verified,
   };
 

@@ -10,7 +10,7 @@ export const SETTINGS = `
                  'autovacuum', 'track_counts', 'track_activities', 'default_transaction_read_only')`;
 
 export const SESSION = `
-  SELECT pg_backend_pid() AS pid, inet_client_addr() IS NULL OR inet_client_addr() <<= '127.0.0.0/8' OR inet_client_addr() = '::1' AS local,
+  SELECT inet_client_addr() IS NULL OR inet_client_addr() <<= '127.0.0.0/8' OR inet_client_addr() = '::1' AS local,
          (SELECT CASE WHEN s.ssl THEN s.version || ', ' || s.cipher END FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid()) AS tls,
          pg_has_role('pg_read_all_stats', 'USAGE') AS sees_others`;
 
@@ -41,7 +41,8 @@ export const transactions = (ofClient: string): string => `${RELATIONS}
 export const PREPARED = `${RELATIONS}
   SELECT p.gid, p.owner, extract(epoch FROM clock_timestamp() - p.prepared)::float8 AS "ageSeconds", coalesce(h.tables, '{}') AS tables
   FROM pg_prepared_xacts p
-  LEFT JOIN held h ON h.pid IS NULL AND split_part(h.virtualtransaction, '/', 2) = p.transaction::text
+  LEFT JOIN pg_locks own ON own.locktype = 'transactionid' AND own.pid IS NULL AND own.transactionid = p.transaction
+  LEFT JOIN held h ON h.pid IS NULL AND h.virtualtransaction = own.virtualtransaction
   WHERE p.database = current_database() ORDER BY p.prepared`;
 
 export const SLOTS = `

@@ -1,5 +1,5 @@
 /** The day on which the last minor version of a major one is published. */
-export const END_OF_LIFE: Readonly<Record<number, string>> = {
+const END_OF_LIFE: Readonly<Record<number, string>> = {
   14: '2026-11-12',
   15: '2027-11-11',
   16: '2028-11-09',
@@ -21,7 +21,7 @@ export interface KnownBug {
 }
 
 /** Bugs of minor versions that partitions, or what we do with them, run into; from the release notes of the server. */
-export const KNOWN_BUGS: readonly KnownBug[] = [
+const KNOWN_BUGS: readonly KnownBug[] = [
   {
     fixedIn: { 14: 4 },
     severity: 'critical',

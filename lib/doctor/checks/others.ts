@@ -6,7 +6,7 @@ import { fine, found, orFine, unknown } from './check.ts';
 const MAINTENANCE =
   /\b(create_monthly_partition|create_future_partitions|cleanup_old_partitions|check_partition_health|run_maintenance(_proc)?|partition_data_(time|proc))\b/i;
 
-/** A name of ours between characters that no name goes on with, with or without its schema and quotes. */
+/** A name of ours, or of a partition after it, with or without its schema and quotes. */
 function mentions(command: string, table: string): boolean {
   const [schema = '', name = ''] = table.split(/\.(.*)/s);
   const text = command.replaceAll('"', '');
@@ -14,7 +14,7 @@ function mentions(command: string, table: string): boolean {
   if (place === -1) return false;
   const before = text.slice(0, place);
   const after = text.slice(place + name.length);
-  if (/^[\w$]/.test(after)) return false;
+  if (/^(?!_(p|y|w)?\d)[\w$]/.test(after)) return false;
   return /(^|[^\w$.])$/.test(before) || before.endsWith(`${schema}.`);
 }
 
@@ -22,7 +22,7 @@ const rowsOf = <Row>(others: Others<Row>): readonly Row[] =>
   others !== null && 'rows' in others ? others.rows : [];
 
 /** What changes partitions in such a command, and not only reads rows. */
-const CHANGES = /\b(create|drop|attach|detach|alter|truncate|partition)/i;
+const CHANGES = /\b(create|drop|attach|detach|alter|truncate|partition)\b/i;
 
 const isMaintenance = ({ command }: CronJob, tables: readonly string[]): boolean =>
   MAINTENANCE.test(command) || (CHANGES.test(command) && tables.some((table) => mentions(command, table)));

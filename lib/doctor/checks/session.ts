@@ -3,17 +3,16 @@ import { quoteIdentifier } from '../../partition/identifiers.ts';
 import type { DoctorFacts } from '../facts.ts';
 import { fine, found } from './check.ts';
 
+/** Through such a pooler nothing else is looked at. */
+export const sharedSessions = (): Check =>
+  found(
+    'pooler',
+    'critical',
+    'The connection leads through a pooler that hands the sessions of the server around (transaction mode): settings of a run would become those of the application, and its advisory locks mean nothing, so two runs may work on one table. Nothing else was looked at.',
+    'Connect to the server itself, or through a pool in session mode.',
+  );
+
 export function poolerCheck({ session }: DoctorFacts): readonly Check[] {
-  if (session.shared) {
-    return [
-      found(
-        'pooler',
-        'critical',
-        'The connection leads through a pooler that hands the sessions of the server around (transaction mode): settings and advisory locks of a run are not its own, so two runs may work on one table.',
-        'Connect to the server itself, or through a pool in session mode.',
-      ),
-    ];
-  }
   if (session.pooled) {
     return [
       found(

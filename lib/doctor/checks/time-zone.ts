@@ -41,9 +41,7 @@ export function timeZoneChecks({ zones }: DoctorFacts): readonly Check[] {
     : [
         fine(
           'time-zone',
-          names.length === 0
-            ? 'no table, no time zone'
-            : `server and this program have the same rules for ${some(names)} for five years to come`,
+          `server and this program have the same rules for ${some(names)} for five years to come`,
         ),
       ];
 }
