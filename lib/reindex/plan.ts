@@ -126,13 +126,16 @@ export function planReindex(input: ReindexInput): ReindexPlan {
   );
   const leftovers = allLeftovers(indexes);
   const sound = indexes.filter((index) => !leftovers.has(index));
-  const asked = chosen(sound, choice, (oid) => partitions.get(oid) ?? null, name);
+  const partitionOf = (oid: number) => partitions.get(oid) ?? null;
+  const asked = chosen(sound, choice, partitionOf, name);
+  // What is left over is invalid, too, whatever the index it was to replace.
+  const scope = chosen(sound, { ...choice, invalid: false }, partitionOf, name);
   const possible = asked.filter(({ exclusion }) => !exclusion);
   const found = findMarker(table.oid, indexes);
   const sameRun = found !== null && !restart && found.marker.choice === choiceText(choice);
   const listed = new Set(found?.marker.indexes);
   const todo = sameRun ? possible.filter(({ oid }) => listed.has(oid)) : possible;
-  const sorted = possible.toSorted(
+  const sorted = scope.toSorted(
     (a, b) =>
       (places.get(a.partitionOid)?.place ?? 0) - (places.get(b.partitionOid)?.place ?? 0) ||
       a.table.oid - b.table.oid ||

@@ -59,14 +59,16 @@ export async function look(client: pg.Client, pids: readonly number[]): Promise<
 const LONG_SECONDS = 10;
 
 /**
- * $1 oid of a table, $2 seconds: transactions older than that which use the table, or have a snapshot. Who vacuums or
+ * $1 oid of a table, $2 seconds, $3 its name: transactions older than that which use the table, or have a snapshot,
+ * which is in the way of every other index as well. Who vacuums or
  * builds an index elsewhere is not waited for by the server, though he has one.
  */
 const OLD = `
   SELECT a.pid, nullif(a.application_name, '') AS application, a.usename AS user, a.state,
          nullif(nullif(a.query, '<insufficient privilege>'), '') AS query,
          round(extract(epoch FROM clock_timestamp() - a.xact_start)::numeric, 1)::float8 AS "ageSeconds",
-         coalesce(l.mode, 'snapshot') AS "lockMode", CASE WHEN l.mode IS NULL THEN current_database() ELSE $3 END AS relation
+         CASE WHEN a.backend_xmin IS NULL THEN l.mode ELSE 'snapshot' END AS "lockMode",
+         CASE WHEN a.backend_xmin IS NULL THEN $3 ELSE current_database() END AS relation
   FROM pg_stat_activity a
   LEFT JOIN (SELECT pid, max(mode) AS mode FROM pg_locks
              WHERE locktype = 'relation' AND granted AND relation = $1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
