@@ -362,6 +362,24 @@ describe('others', () => {
     ]);
   });
 
+  test('that clean up fail on the partition at hand, and remove it afterwards', async () => {
+    const retaining = keeper(database, { retention: { months: 1 }, maxExpiredShare: 1 });
+    stepsOf(await retaining.create());
+    const other = await snapshot();
+    const run = keeper(database).reindex({ target: 'app.e1_pkey' });
+    await waitForWaiting(1);
+    const { status, error, steps } = tableOf(await retaining.cleanup({ maxWaitMs: 1000 }));
+    expect(status).toBe('failed');
+    expect(error?.message).toContain('partition-keeper/reindex');
+    expect(steps.some(({ partition, status: state }) => partition === 'app.e2' && state === 'failed')).toBe(
+      false,
+    );
+    await other.end();
+    stepsOf(await run);
+    stepsOf(await retaining.cleanup());
+    expect(await database.query("SELECT FROM pg_class WHERE relname IN ('e1', 'e2')")).toEqual([]);
+  });
+
   test('drop a partition meanwhile: what was to be rebuilt there is gone', async () => {
     using _ = beforeStatement(/REINDEX INDEX CONCURRENTLY "app"."e1_pkey"/, () =>
       database.query('DROP TABLE app.e1'),

@@ -19,11 +19,12 @@ export function tableChecks({ unmanageable, tables }: DoctorFacts): readonly Che
     ),
     ...tables.map((one) => {
       const { entry, leaves } = one;
-      const leafText = leaves === entry.table.partitions.length ? '' : `, ${leaves} tables in all`;
+      const { table } = entry;
+      const children = table.partitions.length + (table.defaultPartition === null ? 0 : 1);
       return fine(
         'table',
-        `${entry.table.partitions.length} partitions by ${entry.table.keyColumn} (${entry.table.keyType})${leafText}`,
-        { partitions: entry.table.partitions.length },
+        `${table.partitions.length} partitions by ${table.keyColumn} (${table.keyType})${table.defaultPartition === null ? '' : ' and a default one'}${leaves === children ? '' : `, ${leaves} tables in all`}`,
+        { partitions: table.partitions.length },
         nameOf(one),
       );
     }),
