@@ -4,11 +4,16 @@ import type { LeafIndex } from './model.ts';
 /** What REINDEX CONCURRENTLY calls the index it builds, and the one it has replaced; a number tells several apart. */
 const NAME = /^(.+)_cc(?:new|old)\d*$/s;
 
+/** No character takes more bytes, and the server cuts none in two. */
+const CHARACTER_BYTES = 4;
+
 /** Whether the server made that name of the other; it cuts off the end of one that would become too long. */
 function isNamedAfter(name: string, base: string): boolean {
   const beginning = NAME.exec(name)?.[1];
   if (beginning === undefined) return false;
-  return beginning === base || (base.startsWith(beginning) && byteLength(name) === MAX_NAME_BYTES);
+  return (
+    beginning === base || (base.startsWith(beginning) && byteLength(name) > MAX_NAME_BYTES - CHARACTER_BYTES)
+  );
 }
 
 /**
