@@ -6,7 +6,7 @@ import { executedStep, plannedStep } from '../jobs/report.ts';
 import { base, type Run, reportOf, SKIPPED, start, unmanageable } from '../jobs/run-context.ts';
 import { displayName } from '../partition/identifiers.ts';
 import type { TableConfig } from '../partition/table-config.ts';
-import { takeTableLocks } from '../postgres/advisory-lock.ts';
+import { endSession, takeTableLocks } from '../postgres/advisory-lock.ts';
 import { applyUnit, type StepOutcome } from '../postgres/apply/apply.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
@@ -253,6 +253,6 @@ export async function runReindex(options: ReindexJobOptions): Promise<Report> {
       throw new KeeperError({ ...CONNECTION_LOST, cause: error });
     throw error;
   } finally {
-    await run.session.client.end();
+    await endSession(run.session.client);
   }
 }
