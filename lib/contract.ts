@@ -8,7 +8,7 @@ export const JOBS = ['create', 'cleanup', 'health'] as const;
 export type Job = (typeof JOBS)[number];
 
 /** What produced a report: a job, or one of the read-only commands built from the same parts. */
-export type ReportKind = Job | 'plan' | 'status' | 'validate' | 'convert';
+export type ReportKind = Job | 'plan' | 'status' | 'validate' | 'convert' | 'reindex' | 'doctor';
 
 export type Severity = 'critical' | 'warning' | 'info';
 
@@ -37,6 +37,7 @@ export const FINDINGS = [
   'not-convertible',
   'changes',
   'conversion',
+  'reindex',
 ] as const;
 export type FindingName = (typeof FINDINGS)[number];
 
@@ -72,8 +73,10 @@ export type StepKind =
   | 'catch-up'
   | 'mirror'
   | 'verify'
-  /** Of a conversion that is given up before the switch. */
-  | 'discard';
+  /** Of a conversion that is given up before the switch; and of what an interrupted rebuild has left behind. */
+  | 'discard'
+  /** An index that is built anew beside itself. */
+  | 'reindex';
 export type StepStatus = 'done' | 'planned' | 'failed' | 'not-run';
 
 /** A session that held a lock this run had to wait for. */
@@ -187,6 +190,43 @@ export interface Coverage {
   readonly partitions: readonly PartitionSummary[];
 }
 
+export const CHECKS = [
+  'version',
+  'known-bugs',
+  'writable',
+  'pooler',
+  'tls',
+  'clock',
+  'time-zone',
+  'privileges',
+  'visibility',
+  'old-transactions',
+  'prepared-transactions',
+  'replication-slots',
+  'lock-table',
+  'settings',
+  'autovacuum',
+  'other-managers',
+  'event-triggers',
+  'table',
+  'statistics',
+  'growth',
+] as const;
+export type CheckName = (typeof CHECKS)[number];
+
+/** One thing `doctor` has looked at, and what it found. */
+export interface Check {
+  readonly check: CheckName;
+  /** `unknown`: it could not be looked at, and the message says why. */
+  readonly status: 'ok' | 'unknown' | Severity;
+  /** `schema.table`, where it concerns one table only. */
+  readonly table?: string;
+  readonly message: string;
+  /** A statement or command to paste, or the one thing to do; null where there is nothing. */
+  readonly remedy: string | null;
+  readonly facts: Finding['facts'];
+}
+
 export interface Report {
   readonly version: 1;
   readonly job: ReportKind;
@@ -200,6 +240,8 @@ export interface Report {
   readonly dryRun: boolean;
   readonly ok: boolean;
   readonly tables: readonly TableReport[];
+  /** Only of `doctor`. */
+  readonly checks?: readonly Check[];
   /** Set when nothing could be done at all: no connection, a bad config. */
   readonly error?: ReportError;
 }

@@ -19,7 +19,11 @@ interface Prepared {
   readonly tables: readonly string[] | undefined;
 }
 
-async function prepare(invocation: Invocation, job: ReportKind, flags: CommonFlags): Promise<Prepared> {
+export async function prepare(
+  invocation: Invocation,
+  job: ReportKind,
+  flags: CommonFlags,
+): Promise<Prepared> {
   invocation.job = job;
   invocation.format = flags.format;
   const config = await loadConfig(flags.config, invocation.folder);
@@ -56,7 +60,8 @@ function exitCodeOf(report: Report): ExitCode {
   if (report.tables.some(({ status }) => status === 'failed')) return EXIT.failed;
   if (report.tables.some(({ status }) => status === 'refused')) return EXIT.refused;
   const alarming = report.tables.some(({ findings }) => findings.some(({ severity }) => severity !== 'info'));
-  return report.job === 'health' && alarming ? EXIT.findings : EXIT.ok;
+  const unwell = report.checks?.some(({ status }) => status === 'warning' || status === 'critical') === true;
+  return (report.job === 'health' && alarming) || unwell ? EXIT.findings : EXIT.ok;
 }
 
 /** Remedies are commands to paste: they must find the same config. */
@@ -69,10 +74,14 @@ function withConfigFlag(report: Report, file: string | undefined): Report {
     findings: table.findings.map((finding) => ({ ...finding, remedy: complete(finding.remedy) })),
     ...(table.error === undefined ? {} : { error: { ...table.error, hint: complete(table.error.hint) } }),
   }));
-  return { ...report, tables };
+  const checks = report.checks?.map((check) => ({
+    ...check,
+    remedy: check.remedy === null ? null : complete(check.remedy),
+  }));
+  return { ...report, tables, ...(checks === undefined ? {} : { checks }) };
 }
 
-function finish(invocation: Invocation, flags: CommonFlags, report: Report): void {
+export function finish(invocation: Invocation, flags: CommonFlags, report: Report): void {
   render(withConfigFlag(report, flags.config), {
     format: invocation.format,
     env: invocation.env,

@@ -66,3 +66,13 @@ export interface ServeFlags extends Pick<CommonFlags, 'config' | 'databaseUrl'> 
   /** Refused: the scheduler goes by the clock. */
   readonly now?: string;
 }
+
+export interface ReindexFlags extends CommonFlags {
+  readonly index?: readonly string[];
+  readonly partition?: readonly string[];
+  readonly invalid?: boolean;
+  readonly jobs?: number;
+  readonly restart?: boolean;
+  readonly dryRun?: boolean;
+  readonly maxWait?: number;
+}

@@ -5,12 +5,15 @@ import { DEFAULT_SCHEDULES } from '../config/schedules.ts';
 import type { Job } from '../contract.ts';
 import { STAGES } from '../convert/unit.ts';
 import { LEVELS } from '../serve/log.ts';
+import { doctor } from './commands/doctor.ts';
+import { reindex } from './commands/reindex.ts';
 import { convert, health, plan, planned, status, validate } from './commands.ts';
 import type {
   CommonFlags,
   ConvertFlags,
   Invocation,
   LookFlags,
+  ReindexFlags,
   ServeFlags,
   WorkFlags,
 } from './invocation.ts';
@@ -122,7 +125,7 @@ const version = (): string => {
 };
 
 const EXIT_CODES = `
-Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health found warnings or critical findings,
+Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health or doctor found warnings or critical findings,
 4 refused by a guard.`;
 
 /** The whole command line; running a command sets the invocation's exit code. */
@@ -222,6 +225,37 @@ export function buildProgram(invocation: Invocation): Command {
     conversion('unconvert', 'turn a partitioned table back into a plain one while it is in use'),
   );
   program.addCommand(serveCommand().action((flags: ServeFlags) => serve(invocation, flags)));
+  program.addCommand(
+    command('reindex', "rebuild the indexes of a table's partitions while it is in use; goes on where it was")
+      .argument('<target>', 'schema.table of the config, or schema.index of such a table or of a partition')
+      .addOption(new Option('--index <index>', 'only this index; may be repeated').argParser(collect))
+      .addOption(
+        new Option('--partition <schema.partition>', 'only of this partition; may be repeated').argParser(
+          collect,
+        ),
+      )
+      .addOption(new Option('--invalid', 'only those that are invalid and so serve no query'))
+      .addOption(
+        new Option('-j, --jobs <number>', 'partitions to work on at a time (default: 1)').argParser(
+          wholeNumber(1, 64),
+        ),
+      )
+      .addOption(new Option('--restart', 'also what an interrupted run has rebuilt already'))
+      .addOption(DRY_RUN)
+      .addOption(
+        new Option(
+          '--max-wait <seconds>',
+          'how long one index may wait for older transactions (default: 600)',
+        ).argParser(wholeNumber(1, 86_400)),
+      )
+      .action((target: string, flags: ReindexFlags) => reindex(invocation, target, flags)),
+  );
+  program.addCommand(
+    command(
+      'doctor',
+      'look at what surrounds the tables: server, rights, locks, clocks, others; changes nothing',
+    ).action((flags: CommonFlags) => doctor(invocation, flags)),
+  );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;
 }

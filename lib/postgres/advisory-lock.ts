@@ -1,8 +1,14 @@
 import type pg from 'pg';
 
-/** Two runs never work on one table: the key is the table's name, in a number space of our own. */
+/**
+ * Number spaces of our own. A rebuild of indexes takes hours and gets on with all other jobs, so it has another one:
+ * only two rebuilds keep each other out.
+ */
+const SPACES = { table: 20496, indexes: 20497 } as const;
+
+/** Two runs never work on one table: the key is the table's name, in the number space $3. */
 const KEYS = `
-  SELECT w.ord::int - 1 AS position, hashtextextended(format('%I.%I', w.schema, w.name), 20496) AS key
+  SELECT w.ord::int - 1 AS position, hashtextextended(format('%I.%I', w.schema, w.name), $3) AS key
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)`;
 
 /** Session locks: held until the connection ends at the latest, whatever happens to the process. */
@@ -12,10 +18,12 @@ const TAKE = `SELECT k.position, pg_try_advisory_lock(k.key) AS taken FROM (${KE
 export async function takeTableLocks(
   client: pg.Client,
   tables: readonly { readonly schema: string; readonly table: string }[],
+  of: keyof typeof SPACES = 'table',
 ): Promise<boolean[]> {
   const { rows } = await client.query<{ position: number; taken: boolean }>(TAKE, [
     tables.map(({ schema }) => schema),
     tables.map(({ table }) => table),
+    SPACES[of],
   ]);
   const taken = new Set(rows.filter((row) => row.taken).map(({ position }) => position));
   return tables.map((_, position) => taken.has(position));

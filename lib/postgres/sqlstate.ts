@@ -1,5 +1,6 @@
 /** SQLSTATE codes this project decides by. Messages are never matched: they are translated and change. */
 export const SQLSTATE = {
+  protocolViolation: '08P01',
   /** From PostgreSQL 18 on for ON DELETE RESTRICT; before, that was a violation of the foreign key too. */
   restrictViolation: '23001',
   foreignKeyViolation: '23503',

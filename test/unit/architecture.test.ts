@@ -71,7 +71,20 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   jobs: ['contract', 'errors', 'partition', 'config', 'postgres'],
   convert: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
   serve: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
-  cli: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs', 'convert', 'serve'],
+  reindex: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
+  doctor: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
+  cli: [
+    'contract',
+    'errors',
+    'partition',
+    'config',
+    'postgres',
+    'jobs',
+    'convert',
+    'serve',
+    'reindex',
+    'doctor',
+  ],
   aws: ['contract', 'errors', 'config'],
 };
 
@@ -159,7 +172,7 @@ describe('dependencies', () => {
   });
 
   test('only what talks to the database knows its driver', () => {
-    const mayUseDriver = ['postgres', 'jobs', 'convert'];
+    const mayUseDriver = ['postgres', 'jobs', 'convert', 'reindex', 'doctor'];
     expect(linesWhere(({ part, module }) => module === 'pg' && !mayUseDriver.includes(part))).toEqual([]);
   });
 
