@@ -107,6 +107,7 @@ export async function planned(
       ...flags,
       maxWaitMs: flags.maxWait === undefined ? undefined : flags.maxWait * 1000,
       tables: prepared.tables,
+      partitions: flags.partition,
       config: prepared.config,
       signal: stop.signal,
       onStep: progress.onStep,

@@ -33,6 +33,8 @@ export interface WorkFlags extends CommonFlags {
   readonly to?: Temporal.Instant;
   readonly approve?: boolean;
   readonly maxWait?: number;
+  /** `schema.name` of expired ones. */
+  readonly partition?: readonly string[];
 }
 
 export interface LookFlags extends CommonFlags {

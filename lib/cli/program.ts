@@ -49,6 +49,10 @@ const FROM = new Option(
 const TO = new Option('--to <instant>', 'cover up to here, instead of the look-ahead').argParser(instant);
 const APPROVE = new Option('--approve', 'go on where a guard would refuse');
 const DRY_RUN = new Option('--dry-run', 'show what would be done and do nothing');
+const PARTITION = new Option(
+  '--partition <schema.name>',
+  'remove this expired partition only; may be repeated',
+).argParser(collect);
 const MAX_WAIT = new Option(
   '--max-wait <seconds>',
   'how long one step may wait for locks (default: 60)',
@@ -161,6 +165,7 @@ export function buildProgram(invocation: Invocation): Command {
   );
   program.addCommand(
     command('cleanup', 'remove the partitions that are past retention')
+      .addOption(PARTITION)
       .addOption(DRY_RUN)
       .addOption(NOW)
       .addOption(APPROVE)
