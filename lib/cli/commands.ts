@@ -6,9 +6,10 @@ import { EXIT, type ExitCode, type Report, type ReportKind } from '../contract.t
 import { runConvert } from '../convert/convert.ts';
 import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
-import { type JobOptions, selectTables } from '../jobs/options.ts';
+import { selectTables } from '../jobs/options.ts';
 import { shellWord } from '../partition/identifiers.ts';
-import { connectionSettings, isConnectionConfigured } from '../postgres/connection-options.ts';
+import { isConnectionConfigured } from '../postgres/connection-options.ts';
+import { connectionOf } from './connection.ts';
 import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 import { progressOf } from './progress.ts';
 import { render } from './render/render.ts';
@@ -25,21 +26,6 @@ async function prepare(invocation: Invocation, job: ReportKind, flags: CommonFla
   const config = await loadConfig(flags.config, invocation.folder);
   selectTables(config, flags.table);
   return { config, tables: flags.table };
-}
-
-/** Rather than what libpq would try by default, which is hardly ever the database that is meant. */
-export function connectionOf(
-  invocation: Invocation,
-  flags: Pick<CommonFlags, 'databaseUrl'>,
-): Pick<JobOptions, 'connection'> {
-  if (!isConnectionConfigured(flags.databaseUrl, invocation.env)) {
-    throw usageError(
-      'database-not-given',
-      'No database is given.',
-      'Set DATABASE_URL=postgresql://user@host:5432/database, or PGHOST and the other PG* variables, or use --database-url.',
-    );
-  }
-  return { connection: connectionSettings(flags.databaseUrl, invocation.env) };
 }
 
 function checkStretch({ from, to }: WorkFlags): void {

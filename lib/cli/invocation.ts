@@ -68,3 +68,8 @@ export interface ServeFlags extends Pick<CommonFlags, 'config' | 'databaseUrl'> 
   /** Refused: the scheduler goes by the clock. */
   readonly now?: string;
 }
+
+export interface ExplainFlags extends CommonFlags {
+  readonly top?: number;
+  readonly searchPath?: string;
+}

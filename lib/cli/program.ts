@@ -6,9 +6,11 @@ import type { Job } from '../contract.ts';
 import { STAGES } from '../convert/unit.ts';
 import { LEVELS } from '../serve/log.ts';
 import { convert, health, plan, planned, status, validate } from './commands.ts';
+import { explain } from './explain.ts';
 import type {
   CommonFlags,
   ConvertFlags,
+  ExplainFlags,
   Invocation,
   LookFlags,
   ServeFlags,
@@ -126,8 +128,8 @@ const version = (): string => {
 };
 
 const EXIT_CODES = `
-Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health found warnings or critical findings,
-4 refused by a guard.`;
+Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health or explain found warnings or
+critical findings, 4 refused by a guard.`;
 
 /** The whole command line; running a command sets the invocation's exit code. */
 export function buildProgram(invocation: Invocation): Command {
@@ -227,6 +229,25 @@ export function buildProgram(invocation: Invocation): Command {
     conversion('unconvert', 'turn a partitioned table back into a plain one while it is in use'),
   );
   program.addCommand(serveCommand().action((flags: ServeFlags) => serve(invocation, flags)));
+  program.addCommand(
+    command('explain', 'show which partitions a query reads, and why not fewer; the query is not run')
+      .argument('[query]', 'one statement, in quotes; $1, $2 for parameters')
+      .addOption(
+        new Option(
+          '--top [number]',
+          'instead of a query: the most frequent statements without a usable condition on the key, from pg_stat_statements',
+        )
+          .argParser(wholeNumber(1, 500))
+          .preset('10'),
+      )
+      .addOption(
+        new Option(
+          '--search-path <schemas>',
+          'where names without a schema are looked up (default: as the role and the database have it)',
+        ),
+      )
+      .action((query: string | undefined, flags: ExplainFlags) => explain(invocation, query, flags)),
+  );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;
 }

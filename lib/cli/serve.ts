@@ -6,7 +6,7 @@ import { explain } from '../postgres/apply/explain.ts';
 import { parseAddress } from '../serve/address.ts';
 import { jsonLog, type Log } from '../serve/log.ts';
 import { serve as run } from '../serve/serve.ts';
-import { connectionOf } from './commands.ts';
+import { connectionOf } from './connection.ts';
 import type { Invocation, ServeFlags } from './invocation.ts';
 import { stopSignal } from './stop-signal.ts';
 
