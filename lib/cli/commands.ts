@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Temporal } from 'temporal-polyfill';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { EXIT, type ExitCode, type Report, type ReportKind } from '../contract.ts';
+import type { Report, ReportKind } from '../contract.ts';
 import { runConvert } from '../convert/convert.ts';
 import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
@@ -10,6 +10,7 @@ import { selectTables } from '../jobs/options.ts';
 import { shellWord } from '../partition/identifiers.ts';
 import { isConnectionConfigured } from '../postgres/connection-options.ts';
 import { connectionOf } from './connection.ts';
+import { exitCodeOf } from './exit-code.ts';
 import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 import { progressOf } from './progress.ts';
 import { render } from './render/render.ts';
@@ -35,14 +36,6 @@ function checkStretch({ from, to }: WorkFlags): void {
     `--from ${from.toString()} is not before --to ${to.toString()}.`,
     'Give the earlier instant to --from.',
   );
-}
-
-/** Failures first: they are what one must look at. */
-function exitCodeOf(report: Report): ExitCode {
-  if (report.tables.some(({ status }) => status === 'failed')) return EXIT.failed;
-  if (report.tables.some(({ status }) => status === 'refused')) return EXIT.refused;
-  const alarming = report.tables.some(({ findings }) => findings.some(({ severity }) => severity !== 'info'));
-  return report.job === 'health' && alarming ? EXIT.findings : EXIT.ok;
 }
 
 /** Remedies are commands to paste: they must find the same config. */

@@ -73,3 +73,15 @@ export interface ExplainFlags extends CommonFlags {
   readonly top?: number;
   readonly searchPath?: string;
 }
+
+export interface InvokeFlags
+  extends Pick<
+    WorkFlags,
+    'format' | 'table' | 'partition' | 'premake' | 'from' | 'to' | 'dryRun' | 'approve'
+  > {
+  readonly payload?: string;
+  readonly function?: string;
+  readonly stack: string;
+  readonly region?: string;
+  readonly profile?: string;
+}

@@ -12,10 +12,12 @@ import type {
   ConvertFlags,
   ExplainFlags,
   Invocation,
+  InvokeFlags,
   LookFlags,
   ServeFlags,
   WorkFlags,
 } from './invocation.ts';
+import { invoke } from './invoke.ts';
 import { serve } from './serve.ts';
 
 /** A date means its first moment in UTC. */
@@ -37,6 +39,10 @@ const wholeNumber =
 
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
+const TABLE = new Option(
+  '-t, --table <schema.table>',
+  'only this table of the config; may be repeated',
+).argParser(collect);
 const NOW = new Option(
   '--now <instant>',
   "plan as if it were this time, instead of by the server's clock",
@@ -75,11 +81,7 @@ function command(name: string, description: string): Command {
     .description(description)
     .addOption(CONFIG)
     .addOption(DATABASE_URL)
-    .addOption(
-      new Option('-t, --table <schema.table>', 'only this table of the config; may be repeated').argParser(
-        collect,
-      ),
-    )
+    .addOption(TABLE)
     .addOption(
       new Option('--format <format>', 'output').choices(['pretty', 'json', 'sql']).default('pretty'),
     );
@@ -229,6 +231,27 @@ export function buildProgram(invocation: Invocation): Command {
     conversion('unconvert', 'turn a partitioned table back into a plain one while it is in use'),
   );
   program.addCommand(serveCommand().action((flags: ServeFlags) => serve(invocation, flags)));
+  program.addCommand(
+    new Command('invoke')
+      .description('have a job done by its function on AWS, and show the report')
+      .argument('<job>', 'create, cleanup or health')
+      .addOption(
+        new Option('--stack <name>', 'the stack whose outputs name the functions').default('PartitionKeeper'),
+      )
+      .addOption(new Option('--function <name>', 'name or ARN of the function, instead of the stack'))
+      .addOption(new Option('--region <region>', 'default: AWS_REGION, then that of the profile'))
+      .addOption(new Option('--profile <name>', 'default: AWS_PROFILE'))
+      .addOption(TABLE)
+      .addOption(PARTITION)
+      .addOption(DRY_RUN)
+      .addOption(PREMAKE)
+      .addOption(FROM)
+      .addOption(TO)
+      .addOption(APPROVE)
+      .addOption(new Option('--payload <json>', 'the payload itself, instead of the flags'))
+      .addOption(new Option('--format <format>', 'output').choices(['pretty', 'json']).default('pretty'))
+      .action((job: string, flags: InvokeFlags) => invoke(invocation, job, flags)),
+  );
   program.addCommand(
     command('explain', 'show which partitions a query reads, and why not fewer; the query is not run')
       .argument('[query]', 'one statement, in quotes; $1, $2 for parameters')
