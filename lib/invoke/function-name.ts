@@ -1,6 +1,6 @@
 import type { Job } from '../contract.ts';
 import { KeeperError } from '../errors.ts';
-import { type Account, clientSettings, needed } from './sdk.ts';
+import { type Account, checkRegion, clientSettings, needed } from './sdk.ts';
 import { trouble } from './trouble.ts';
 
 /** What the stack of `cdk deploy` calls its functions among its outputs. */
@@ -21,6 +21,7 @@ export async function functionOf(job: Job, stack: string, account: Account): Pro
     name,
   );
   const client = new CloudFormationClient(clientSettings(account));
+  await checkRegion(client);
   const { Stacks: stacks = [] } = await client
     .send(new DescribeStacksCommand({ StackName: stack }))
     .catch((error: unknown) => {

@@ -2,7 +2,7 @@ import { parsePayload } from '../config/payload.ts';
 import { ANSWER_IN_ANY_CASE, type Job, type Report } from '../contract.ts';
 import { KeeperError } from '../errors.ts';
 import { functionOf } from './function-name.ts';
-import { type Account, clientSettings, needed } from './sdk.ts';
+import { type Account, checkRegion, clientSettings, needed } from './sdk.ts';
 import { trouble } from './trouble.ts';
 
 export interface InvokeOptions extends Account {
@@ -60,6 +60,7 @@ export async function invokeJob(options: InvokeOptions): Promise<Report> {
   const name = options.function ?? (await functionOf(job, options.stack, options));
   // One attempt: a second one would run the job twice.
   const client = new LambdaClient({ ...clientSettings(options), maxAttempts: 1 });
+  await checkRegion(client);
   const answer = await client
     .send(
       new InvokeCommand({

@@ -37,3 +37,21 @@ export async function needed<Module>(load: () => Promise<Module>, name: string):
     );
   }
 }
+
+/** @throws KeeperError when nothing says in which region to call */
+export async function checkRegion({
+  config,
+}: {
+  readonly config: { readonly region: () => Promise<string> };
+}): Promise<void> {
+  try {
+    await config.region();
+  } catch (error) {
+    throw usageError(
+      'region-missing',
+      'No AWS region is given, and the profile has none; nothing was called.',
+      'Set AWS_REGION, or use --region.',
+      error,
+    );
+  }
+}
