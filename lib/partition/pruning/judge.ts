@@ -40,6 +40,29 @@ const joinsByKey = (condition: Expression, key: Key): boolean =>
   (condition.kind === 'comparison' && (isKey(condition.left, key) || isKey(condition.right, key))) ||
   partsOf(condition).some((part) => joinsByKey(part, key));
 
+const itemsOf = (side: Expression): readonly Expression[] => (side.kind === 'row' ? side.operands : []);
+
+/** What a comparison of rows compares the key with. */
+function rowValues(condition: Expression, key: Key): string[] {
+  if (condition.kind !== 'comparison') return [];
+  const [left, right] = [itemsOf(condition.left), itemsOf(condition.right)];
+  return left.flatMap((item, index) => {
+    const other = right[index];
+    if (other === undefined) return [];
+    return isKey(item, key) ? [other.text] : isKey(other, key) ? [item.text] : [];
+  });
+}
+
+/** An index on the key alone is searched by `key >= value` for `ROW(key, id) > ROW(value, ..)`, which prunes nothing. */
+function withoutDerived(conditions: readonly Expression[], key: Key): readonly Expression[] {
+  const values = new Set(conditions.flatMap((condition) => rowValues(condition, key)));
+  return conditions.filter((condition) => {
+    if (condition.kind !== 'comparison') return true;
+    const { left, right } = condition;
+    return !((isKey(left, key) && values.has(right.text)) || (isKey(right, key) && values.has(left.text)));
+  });
+}
+
 type Severity = PruningFinding['severity'];
 
 function finding(
@@ -71,9 +94,10 @@ export function verdictOf(appearance: Appearance): Verdict {
     appearance;
   const key: Key = { column: keyColumn, type: keyType ?? 'timestamptz', timeZone, aliases };
   if (keyType === null) return unjudged(appearance, key);
-  const judged = conditions.map((condition) => ({ condition, outcome: judge(condition, key, knowledge) }));
+  const asked = scanned === partitions ? withoutDerived(conditions, key) : conditions;
+  const judged = asked.map((condition) => ({ condition, outcome: judge(condition, key, knowledge) }));
   const range = together(judged.map(({ outcome }) => outcome));
-  const keyConditions = conditions
+  const keyConditions = asked
     .filter((condition) => mentionsKey(condition, key))
     .map((condition) => texts(condition, key));
   const pruning: Pruning = appearance.pruningEnabled ? (range?.when ?? 'never') : 'never';

@@ -1,4 +1,3 @@
-import { quoteIdentifier } from '../identifiers.ts';
 import { type Expression, partsOf, some } from './expression.ts';
 import { conjunctsOf, parseExpression } from './parse.ts';
 
@@ -119,15 +118,6 @@ function scansOf(node: PlanNode, around: Around): Found[] {
   return [{ scan, alias, joins: around.joins }, ...below];
 }
 
-/** What tells one appearance from another of the same name, as the arms of a UNION ALL have. */
-const signature = ({ scan }: Found): string =>
-  scan.conditions
-    .map(({ text }) =>
-      text.replaceAll(`${quoteIdentifier(scan.alias)}.`, '').replaceAll(`${scan.alias}.`, ''),
-    )
-    .toSorted()
-    .join(' ');
-
 /** The Appends that say they have left something out, with the alias of what they read. */
 function removals(node: PlanNode): { readonly alias: string | undefined; readonly removed: number }[] {
   const below = childrenOf(node).flatMap(removals);
@@ -143,24 +133,23 @@ function removals(node: PlanNode): { readonly alias: string | undefined; readonl
  * The appearances of partitioned tables in a plan.
  * @param tableOf the partitioned table that a relation is a partition of
  */
-export function referencesOf<Table extends { readonly name: string }>(
+export function referencesOf<Table>(
   plan: PlanNode,
   tableOf: (schema: string, name: string) => Table | undefined,
 ): Reference<Table>[] {
-  const groups = new Map<
-    string,
-    { readonly table: Table; readonly alias: string; readonly found: Found[] }
-  >();
+  const groups: { readonly table: Table; readonly alias: string; readonly found: Found[] }[] = [];
   for (const found of scansOf(plan, { appended: false, joins: [] })) {
-    const table = tableOf(found.scan.schema, found.scan.name);
+    const { alias, scan } = found;
+    const table = tableOf(scan.schema, scan.name);
     if (table === undefined) continue;
-    const key = `${found.alias} ${table.name} ${signature(found)}`;
-    const group = groups.get(key) ?? { table, alias: found.alias, found: [] };
-    group.found.push(found);
-    groups.set(key, group);
+    const group = groups.findLast((one) => one.alias === alias && one.table === table);
+    // A partition that comes again is read for another appearance: the next arm of a UNION ALL.
+    const again = group?.found.some((one) => one.scan.schema === scan.schema && one.scan.name === scan.name);
+    if (group === undefined || again === true) groups.push({ table, alias, found: [found] });
+    else group.found.push(found);
   }
   const left = removals(plan);
-  return [...groups.values()].map(({ table, alias, found }) => {
+  return groups.map(({ table, alias, found }) => {
     const index = left.findIndex((one) => one.alias === alias);
     const [removal] = index === -1 ? [] : left.splice(index, 1);
     return {
