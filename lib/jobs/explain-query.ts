@@ -67,7 +67,6 @@ function candidates(reference: Reference<QueriedTable>, { planned }: Learned): n
 function explainedTable(reference: Reference<QueriedTable>, learned: Learned): ExplainedTable {
   const { table, alias, scans, joins } = reference;
   const { surroundings, knowledge } = learned;
-  const leaves = leavesOf([table]);
   const left = candidates(reference, learned);
   const [first] = scans;
   const verdict = verdictOf({
@@ -97,9 +96,9 @@ function explainedTable(reference: Reference<QueriedTable>, learned: Learned): E
     prunedWhenPlanned: table.leaves.length - left,
     removedAtStart: learned.planned.unpruned === null ? reference.removedAtStart : 0,
     scanned: known
-      ? scans.flatMap((scan) => {
-          const [, leaf] = leaves.get(idOf(scan.schema, scan.name)) ?? [];
-          return leaf === undefined ? [] : [scannedPartition(scan, learned, leaf)];
+      ? table.leaves.flatMap((leaf) => {
+          const scan = scans.find(({ schema, name }) => schema === leaf.schema && name === leaf.name);
+          return scan === undefined ? [] : [scannedPartition(scan, learned, leaf)];
         })
       : [],
     ...verdict,

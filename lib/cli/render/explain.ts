@@ -83,7 +83,7 @@ function findingText(
   return `  ${paint(`${severity} ${finding}`)}${about}\n      ${message}\n      ${style.dim('remedy')}: ${remedy}\n`;
 }
 
-function tableText(table: ExplainedTable, style: Style): string {
+function tableText(table: ExplainedTable, listed: boolean, style: Style): string {
   const name = displayName(table.schema, table.table);
   const alias = table.alias === table.table ? '' : ` ${displayIdentifier(table.alias)}`;
   const conditions =
@@ -92,7 +92,7 @@ function tableText(table: ExplainedTable, style: Style): string {
     `${style.bold(name + alias)}  ${style.dim(`partitioned by ${table.partitionKey} (${table.keyType})`)}\n`,
     `  ${sums(table)}; ${pruned(table)}\n`,
     conditions,
-    scans(table, style),
+    listed ? scans(table, style) : '',
     table.findings.map((finding) => findingText(finding, style)).join(''),
   ].join('');
 }
@@ -107,11 +107,11 @@ function statementText(query: ExplainedQuery, style: Style): string {
   const heading =
     figures === undefined
       ? ''
-      : `${style.bold(`${figures.calls.toLocaleString('en-US')} calls`)}, ${figures.meanMs} ms each, ${(figures.share * 100).toFixed(1)} % of the time: ${oneLine(query.query, 200)}\n`;
+      : `${style.bold(`${figures.calls.toLocaleString('en-US')} ${figures.calls === 1 ? 'call' : 'calls'}`)}, ${figures.meanMs} ms each, ${(figures.share * 100).toFixed(1)} % of the time: ${oneLine(query.query, 200)}\n`;
   if (error !== undefined)
     return `${heading}  ${style.yellow('not explained')}: ${error.message}\n  ${style.dim('hint')}: ${error.hint}\n`;
   if (query.tables.length === 0) return `${heading}No partitioned table is in the query.\n`;
-  return heading + query.tables.map((table) => tableText(table, style)).join('\n');
+  return heading + query.tables.map((table) => tableText(table, figures === undefined, style)).join('\n');
 }
 
 function summary({ queries, statements }: ExplainReport, style: Style): string {
