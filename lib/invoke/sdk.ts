@@ -32,7 +32,7 @@ export async function needed<Module>(load: () => Promise<Module>, name: string):
     throw usageError(
       'sdk-missing',
       `The package ${name} is not installed; nothing was called.`,
-      `npm install ${name}`,
+      `npm install ${name} (invoke needs @aws-sdk/client-lambda and, without --function, @aws-sdk/client-cloudformation)`,
       error,
     );
   }
