@@ -9,6 +9,8 @@ export { STRATEGIES, type Strategy } from './convert/marker.ts';
 export { STAGES, type Stage } from './convert/unit.ts';
 export { type DoctorJobOptions, runDoctor } from './doctor/doctor.ts';
 export { KeeperError } from './errors.ts';
+export { type ExplainOptions, runExplain } from './jobs/explain.ts';
+export { type ExplainTopOptions, runExplainTop } from './jobs/explain-top.ts';
 export { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from './jobs/jobs.ts';
 export type {
   CleanupJobOptions,

@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { Temporal } from 'temporal-polyfill';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { EXIT, type ExitCode, type Report, type ReportKind } from '../contract.ts';
+import type { Report, ReportKind } from '../contract.ts';
 import { runConvert } from '../convert/convert.ts';
 import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
-import { type JobOptions, selectTables } from '../jobs/options.ts';
+import { selectTables } from '../jobs/options.ts';
 import { shellWord } from '../partition/identifiers.ts';
-import { connectionSettings, isConnectionConfigured } from '../postgres/connection-options.ts';
+import { isConnectionConfigured } from '../postgres/connection-options.ts';
+import { connectionOf } from './connection.ts';
+import { exitCodeOf } from './exit-code.ts';
 import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 import { progressOf } from './progress.ts';
 import { render } from './render/render.ts';
@@ -31,21 +33,6 @@ export async function prepare(
   return { config, tables: flags.table };
 }
 
-/** Rather than what libpq would try by default, which is hardly ever the database that is meant. */
-export function connectionOf(
-  invocation: Invocation,
-  flags: Pick<CommonFlags, 'databaseUrl'>,
-): Pick<JobOptions, 'connection'> {
-  if (!isConnectionConfigured(flags.databaseUrl, invocation.env)) {
-    throw usageError(
-      'database-not-given',
-      'No database is given.',
-      'Set DATABASE_URL=postgresql://user@host:5432/database, or PGHOST and the other PG* variables, or use --database-url.',
-    );
-  }
-  return { connection: connectionSettings(flags.databaseUrl, invocation.env) };
-}
-
 function checkStretch({ from, to }: WorkFlags): void {
   if (from === undefined || to === undefined || from.epochNanoseconds < to.epochNanoseconds) return;
   throw usageError(
@@ -53,15 +40,6 @@ function checkStretch({ from, to }: WorkFlags): void {
     `--from ${from.toString()} is not before --to ${to.toString()}.`,
     'Give the earlier instant to --from.',
   );
-}
-
-/** Failures first: they are what one must look at. */
-function exitCodeOf(report: Report): ExitCode {
-  if (report.tables.some(({ status }) => status === 'failed')) return EXIT.failed;
-  if (report.tables.some(({ status }) => status === 'refused')) return EXIT.refused;
-  const alarming = report.tables.some(({ findings }) => findings.some(({ severity }) => severity !== 'info'));
-  const unwell = report.checks?.some(({ status }) => status === 'warning' || status === 'critical') === true;
-  return (report.job === 'health' && alarming) || unwell ? EXIT.findings : EXIT.ok;
 }
 
 /** Remedies are commands to paste: they must find the same config. */
@@ -116,6 +94,7 @@ export async function planned(
       ...flags,
       maxWaitMs: flags.maxWait === undefined ? undefined : flags.maxWait * 1000,
       tables: prepared.tables,
+      partitions: flags.partition,
       config: prepared.config,
       signal: stop.signal,
       onStep: progress.onStep,

@@ -33,6 +33,8 @@ export interface WorkFlags extends CommonFlags {
   readonly to?: Temporal.Instant;
   readonly approve?: boolean;
   readonly maxWait?: number;
+  /** `schema.name` of expired ones. */
+  readonly partition?: readonly string[];
 }
 
 export interface LookFlags extends CommonFlags {
@@ -75,4 +77,21 @@ export interface ReindexFlags extends CommonFlags {
   readonly restart?: boolean;
   readonly dryRun?: boolean;
   readonly maxWait?: number;
+}
+
+export interface ExplainFlags extends CommonFlags {
+  readonly top?: number;
+  readonly searchPath?: string;
+}
+
+export interface InvokeFlags
+  extends Pick<
+    WorkFlags,
+    'format' | 'table' | 'partition' | 'premake' | 'from' | 'to' | 'dryRun' | 'approve'
+  > {
+  readonly payload?: string;
+  readonly function?: string;
+  readonly stack: string;
+  readonly region?: string;
+  readonly profile?: string;
 }

@@ -6,18 +6,22 @@ import type { Job } from '../contract.ts';
 import { STAGES } from '../convert/unit.ts';
 import { LEVELS } from '../serve/log.ts';
 import { doctor } from './commands/doctor.ts';
+import { explain } from './commands/explain.ts';
+import { invoke } from './commands/invoke.ts';
 import { reindex } from './commands/reindex.ts';
+import { serve } from './commands/serve.ts';
 import { convert, health, plan, planned, status, validate } from './commands.ts';
 import type {
   CommonFlags,
   ConvertFlags,
+  ExplainFlags,
   Invocation,
+  InvokeFlags,
   LookFlags,
   ReindexFlags,
   ServeFlags,
   WorkFlags,
 } from './invocation.ts';
-import { serve } from './serve.ts';
 
 /** A date means its first moment in UTC. */
 function instant(text: string): Temporal.Instant {
@@ -38,6 +42,10 @@ const wholeNumber =
 
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
+const TABLE = new Option(
+  '-t, --table <schema.table>',
+  'only this table of the config; may be repeated',
+).argParser(collect);
 const NOW = new Option(
   '--now <instant>',
   "plan as if it were this time, instead of by the server's clock",
@@ -52,6 +60,10 @@ const FROM = new Option(
 const TO = new Option('--to <instant>', 'cover up to here, instead of the look-ahead').argParser(instant);
 const APPROVE = new Option('--approve', 'go on where a guard would refuse');
 const DRY_RUN = new Option('--dry-run', 'show what would be done and do nothing');
+const PARTITION = new Option(
+  '--partition <schema.name>',
+  'remove this expired partition only; may be repeated',
+).argParser(collect);
 const MAX_WAIT = new Option(
   '--max-wait <seconds>',
   'how long one step may wait for locks (default: 60)',
@@ -72,11 +84,7 @@ function command(name: string, description: string): Command {
     .description(description)
     .addOption(CONFIG)
     .addOption(DATABASE_URL)
-    .addOption(
-      new Option('-t, --table <schema.table>', 'only this table of the config; may be repeated').argParser(
-        collect,
-      ),
-    )
+    .addOption(TABLE)
     .addOption(
       new Option('--format <format>', 'output').choices(['pretty', 'json', 'sql']).default('pretty'),
     );
@@ -125,8 +133,8 @@ const version = (): string => {
 };
 
 const EXIT_CODES = `
-Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health or doctor found warnings or critical findings,
-4 refused by a guard.`;
+Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health, doctor or explain found warnings
+or critical findings, 4 refused by a guard.`;
 
 /** The whole command line; running a command sets the invocation's exit code. */
 export function buildProgram(invocation: Invocation): Command {
@@ -164,6 +172,7 @@ export function buildProgram(invocation: Invocation): Command {
   );
   program.addCommand(
     command('cleanup', 'remove the partitions that are past retention')
+      .addOption(PARTITION)
       .addOption(DRY_RUN)
       .addOption(NOW)
       .addOption(APPROVE)
@@ -255,6 +264,46 @@ export function buildProgram(invocation: Invocation): Command {
       'doctor',
       'look at what surrounds the tables: server, rights, locks, clocks, others; changes nothing',
     ).action((flags: CommonFlags) => doctor(invocation, flags)),
+  );
+  program.addCommand(
+    new Command('invoke')
+      .description('have a job done by its function on AWS, and show the report')
+      .argument('<job>', 'create, cleanup or health')
+      .addOption(
+        new Option('--stack <name>', 'the stack whose outputs name the functions').default('PartitionKeeper'),
+      )
+      .addOption(new Option('--function <name>', 'name or ARN of the function, instead of the stack'))
+      .addOption(new Option('--region <region>', 'default: AWS_REGION, then that of the profile'))
+      .addOption(new Option('--profile <name>', 'default: AWS_PROFILE'))
+      .addOption(TABLE)
+      .addOption(PARTITION)
+      .addOption(DRY_RUN)
+      .addOption(PREMAKE)
+      .addOption(FROM)
+      .addOption(TO)
+      .addOption(APPROVE)
+      .addOption(new Option('--payload <json>', 'the payload itself, instead of the flags'))
+      .addOption(new Option('--format <format>', 'output').choices(['pretty', 'json']).default('pretty'))
+      .action((job: string, flags: InvokeFlags) => invoke(invocation, job, flags)),
+  );
+  program.addCommand(
+    command('explain', 'show which partitions a query reads, and why not fewer; the query is not run')
+      .argument('[query]', 'one statement, in quotes; $1, $2 for parameters')
+      .addOption(
+        new Option(
+          '--top [number]',
+          'instead of a query: the most frequent statements without a usable condition on the key, from pg_stat_statements',
+        )
+          .argParser(wholeNumber(1, 500))
+          .preset('10'),
+      )
+      .addOption(
+        new Option(
+          '--search-path <schemas>',
+          'where names without a schema are looked up (default: as the role and the database have it)',
+        ),
+      )
+      .action((query: string | undefined, flags: ExplainFlags) => explain(invocation, query, flags)),
   );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;

@@ -1,7 +1,8 @@
 import type { Config } from '../../config/config.ts';
 import { runDoctor } from '../../doctor/doctor.ts';
 import { KeeperError, usageError } from '../../errors.ts';
-import { connectionOf, finish, prepare } from '../commands.ts';
+import { finish, prepare } from '../commands.ts';
+import { connectionOf } from '../connection.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 
 /** Where there is no config, and none was asked for, the server alone is looked at. */

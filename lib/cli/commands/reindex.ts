@@ -1,6 +1,7 @@
 import { usageError } from '../../errors.ts';
 import { runReindex } from '../../reindex/reindex.ts';
-import { connectionOf, finish, prepare } from '../commands.ts';
+import { finish, prepare } from '../commands.ts';
+import { connectionOf } from '../connection.ts';
 import type { Invocation, ReindexFlags } from '../invocation.ts';
 import { progressOf } from '../progress.ts';
 import { stopSignal } from '../stop-signal.ts';

@@ -1,14 +1,14 @@
-import { loadConfig } from '../config/load.ts';
-import { schedulesOf } from '../config/schedules.ts';
-import { EXIT } from '../contract.ts';
-import { usageError } from '../errors.ts';
-import { explain } from '../postgres/apply/explain.ts';
-import { parseAddress } from '../serve/address.ts';
-import { jsonLog, type Log } from '../serve/log.ts';
-import { serve as run } from '../serve/serve.ts';
-import { connectionOf } from './commands.ts';
-import type { Invocation, ServeFlags } from './invocation.ts';
-import { stopSignal } from './stop-signal.ts';
+import { loadConfig } from '../../config/load.ts';
+import { schedulesOf } from '../../config/schedules.ts';
+import { EXIT } from '../../contract.ts';
+import { usageError } from '../../errors.ts';
+import { explain } from '../../postgres/apply/explain.ts';
+import { parseAddress } from '../../serve/address.ts';
+import { jsonLog, type Log } from '../../serve/log.ts';
+import { serve as run } from '../../serve/serve.ts';
+import { connectionOf } from '../connection.ts';
+import type { Invocation, ServeFlags } from '../invocation.ts';
+import { stopSignal } from '../stop-signal.ts';
 
 /** What nobody has caught: a promise is forgotten after it was told of; anything else may have left a mess behind. */
 function watchOverProcess(log: Log): () => void {
