@@ -12,7 +12,7 @@ interface Held {
   readonly digest: string | null;
 }
 
-export const nameOf = ({ schema = 'app', table = 'events' }: Settings): string => `${schema}.${table}`;
+const nameOf = ({ schema = 'app', table = 'events' }: Settings): string => `${schema}.${table}`;
 
 /** The partitions of a table by name, but the default one. */
 export async function partitionsHeld(database: TestDatabase, table: string): Promise<Record<string, Held>> {
