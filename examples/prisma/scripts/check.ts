@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { runCleanup, runHealth } from 'partition-keeper';
 import pg from 'pg';
 import { connect } from './client.ts';
 import { createInitialPartitions, options } from './createPartitions.ts';
 import { engine, type Outcome, prisma } from './prisma.ts';
+import { databaseUrl, ifStarted } from './surroundings.ts';
 import { useClient } from './use-client.ts';
 
 const SCHEMA = 'prisma/schema.prisma';
@@ -64,9 +64,8 @@ async function refuseUnlessEmpty(database: pg.Client): Promise<void> {
     `SELECT oid::regclass::text AS name FROM pg_catalog.pg_class
      WHERE relkind IN ('r', 'p') AND relnamespace::regnamespace::text !~ '^(pg_|information_schema)' LIMIT 1`,
   );
-  if (rows[0] === undefined) return;
-  console.error(`The check needs an empty database, and this one has the table ${rows[0].name}.`);
-  process.exit(2);
+  if (rows[0] !== undefined)
+    throw new Error(`The check needs an empty database, and this one has the table ${rows[0].name}.`);
 }
 
 async function check(database: pg.Client): Promise<void> {
@@ -139,14 +138,13 @@ async function check(database: pg.Client): Promise<void> {
   say('ok  health');
 }
 
-const database = new pg.Client({ connectionString: process.env['DATABASE_URL'] });
-await database.connect();
-await refuseUnlessEmpty(database);
-try {
-  await check(database);
-} catch (error) {
-  console.error(error instanceof assert.AssertionError ? error.message : error);
-  process.exitCode = 1;
-} finally {
-  await database.end();
-}
+await ifStarted(import.meta.url, async () => {
+  const database = new pg.Client({ connectionString: databaseUrl() });
+  await database.connect();
+  try {
+    await refuseUnlessEmpty(database);
+    await check(database);
+  } finally {
+    await database.end();
+  }
+});

@@ -9,11 +9,12 @@ import {
   runHealth,
 } from 'partition-keeper';
 import { Temporal } from 'temporal-polyfill';
+import { databaseUrl, ifStarted } from './surroundings.ts';
 
 /** What the jobs need: the tables of partitions.config.ts and the database of DATABASE_URL. */
 export async function options(): Promise<JobOptions> {
   const config = await loadConfig(undefined, fileURLToPath(new URL('..', import.meta.url)));
-  return { config, connection: connectionSettings(process.env['DATABASE_URL'], process.env) };
+  return { config, connection: connectionSettings(databaseUrl(), process.env) };
 }
 
 /** What went wrong with which table, and what to do; empty if all went well. */
@@ -46,9 +47,4 @@ export async function createInitialPartitions(): Promise<void> {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await createInitialPartitions().catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  });
-}
+await ifStarted(import.meta.url, createInitialPartitions);

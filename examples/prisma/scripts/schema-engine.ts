@@ -106,13 +106,16 @@ const problem = (error: unknown): { readonly message: string; readonly code?: st
   error instanceof Error ? error : { message: String(error) };
 
 /** Answers `schema-engine cli can-connect-to-database`, with which Prisma begins. */
-async function tryConnection(engine: bindings.SchemaEngine, url: string): Promise<number> {
+async function tryConnection(starting: Promise<bindings.SchemaEngine>, url: string): Promise<number> {
   try {
+    const engine = await starting;
     await engine.ensureConnectionValidity({ datasource: { tag: 'ConnectionString', url } });
     return 0;
   } catch (error) {
     const { message, code = 'P1001' } = problem(error);
-    process.stderr.write(`${JSON.stringify({ level: 'ERROR', fields: { error_code: code, message } })}\n`);
+    const fields = { error_code: code, message };
+    // Prisma leaves the first line out.
+    process.stderr.write(`\n${JSON.stringify({ level: 'ERROR', target: 'schema_engine::logger', fields })}`);
     return 1;
   }
 }
@@ -157,8 +160,9 @@ const { url } = JSON.parse(String(values.datasource));
 Object.assign(globalThis, {
   PRISMA_WASM_PANIC_REGISTRY: { set_message: (message: string) => process.stderr.write(`${message}\n`) },
 });
-const engine = await start(url, (values.datamodels as string[]) ?? []);
-if (positionals.includes('can-connect-to-database')) process.exit(await tryConnection(engine, url));
+const starting = start(url, (values.datamodels as string[]) ?? []);
+if (positionals.includes('can-connect-to-database')) process.exit(await tryConnection(starting, url));
+const engine = await starting;
 for await (const line of createInterface({ input: process.stdin })) {
   const request: Request = JSON.parse(line);
   if (request.method !== undefined) await answer(engine, request);

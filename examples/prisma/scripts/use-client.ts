@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import type { PrismaClient } from '../generated/client.ts';
 import { connect } from './client.ts';
+import { ifStarted } from './surroundings.ts';
 
 /** The partition a row of the audit trail lies in. */
 async function partitionOf(client: PrismaClient, id: string): Promise<string | undefined> {
@@ -58,11 +57,11 @@ export async function useClient(client: PrismaClient) {
   };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+await ifStarted(import.meta.url, async () => {
   const client = connect();
   try {
     console.log(await useClient(client));
   } finally {
     await client.$disconnect();
   }
-}
+});
