@@ -1,6 +1,6 @@
 /**
  * Runs a command with DATABASE_URL set to a new, empty database on an embedded server, and ends as the command does:
- * `node scripts/with-server.ts npm --prefix examples/prisma run check`
+ * `npm run with-server -- npm --prefix examples/prisma run check`
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { startEmbeddedServer, stopOnSignals } from '../support/embedded-server.t
 
 const [command, ...args] = process.argv.slice(2);
 if (command === undefined) {
-  console.error('Usage: node scripts/with-server.ts <command> [argument ...]');
+  console.error('Usage: npm run with-server -- <command> [argument ...]');
   process.exit(2);
 }
 

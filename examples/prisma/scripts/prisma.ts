@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { type SpawnSyncOptions, type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -40,31 +40,28 @@ export interface Outcome {
   readonly output: string;
 }
 
-/** Runs `prisma` with the arguments in the folder of the project. */
-export function prisma(...args: readonly string[]): Outcome {
+function run(args: readonly string[], options: SpawnSyncOptions): SpawnSyncReturns<string> {
   const { path } = engine();
-  const { status, stdout, stderr, error } = spawnSync(
-    process.execPath,
-    [join(dirname(require.resolve('prisma/package.json')), 'build', 'index.js'), ...args],
-    {
-      cwd: fileURLToPath(new URL('..', import.meta.url)),
-      encoding: 'utf8',
-      env: {
-        ...process.env,
-        PRISMA_HIDE_UPDATE_MESSAGE: '1',
-        ...(path === undefined ? {} : { [CHOSEN]: path }),
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // Should it ask a question, nobody would answer.
-      timeout: 60_000,
+  const cli = join(dirname(require.resolve('prisma/package.json')), 'build', 'index.js');
+  const ended = spawnSync(process.execPath, [cli, ...args], {
+    ...options,
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      PRISMA_HIDE_UPDATE_MESSAGE: '1',
+      ...(path === undefined ? {} : { [CHOSEN]: path }),
     },
-  );
-  if (error !== undefined) throw error;
+  });
+  if (ended.error !== undefined) throw ended.error;
+  return ended;
+}
+
+/** Runs `prisma` with the arguments in the folder of the project; should it ask a question, nobody answers. */
+export function prisma(...args: readonly string[]): Outcome {
+  const { status, stdout, stderr } = run(args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
   return { status: status ?? 1, output: `${stdout}${stderr}` };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { status, output } = prisma(...process.argv.slice(2));
-  process.stdout.write(output);
-  process.exitCode = status;
-}
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  process.exitCode = run(process.argv.slice(2), { stdio: 'inherit' }).status ?? 1;
