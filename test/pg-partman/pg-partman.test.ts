@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runCli } from '../support/cli.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { findingsOf, keeper, partitionsOf, tableOf } from '../support/keeper.ts';
+import { configFile, findingsOf, keeper, partitionsOf, tableOf } from '../support/keeper.ts';
 import { sqlOfGuide } from '../support/migrating/guide.ts';
 import { cleanUp, contentsOf, partitionsHeld, takeOver } from '../support/migrating/handover.ts';
 
@@ -30,6 +31,15 @@ async function loadPartman(): Promise<void> {
         '',
       )}; RESET check_function_bodies`,
   );
+}
+
+/** Whether the doctor names pg_partman as another manager of the table. */
+async function isNamed(): Promise<boolean> {
+  const { stdout } = await runCli(['doctor', '--format', 'json'], {
+    config: configFile({}),
+    url: database.url,
+  });
+  return stdout.includes('pg_partman manages app.events');
 }
 
 const maintain = () => database.query("SELECT partman.run_maintenance('app.events')");
@@ -67,7 +77,9 @@ test('its partitions are taken over, with the rows that had fallen into its defa
 
   await database.query(sqlOfGuide('Default partitions'));
   expect(Object.keys(await partitionsOf(database))).not.toContain('events_default');
+  expect(await isNamed()).toBe(true);
   await database.query(sqlOfGuide(HEADING, 1));
+  expect(await isNamed()).toBe(false);
   expect(await database.query('TABLE partman.part_config')).toEqual([]);
   expect(findingsOf(await keeper(database, table).health())).toEqual([]);
 });
