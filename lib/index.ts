@@ -19,3 +19,4 @@ export type {
 } from './jobs/options.ts';
 export type { TableConfig } from './partition/table-config.ts';
 export { type ConnectionSettings, connectionSettings } from './postgres/connection-options.ts';
+export { installScript, type SqlScriptOptions, uninstallScript } from './sql/script.ts';

@@ -8,8 +8,10 @@ import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
 import { type JobOptions, selectTables } from '../jobs/options.ts';
 import { shellWord } from '../partition/identifiers.ts';
+import { byteLength, MAX_NAME_BYTES } from '../partition/names.ts';
 import { connectionSettings, isConnectionConfigured } from '../postgres/connection-options.ts';
-import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
+import { installScript, uninstallScript } from '../sql/script.ts';
+import type { CommonFlags, ConvertFlags, Invocation, LookFlags, SqlFlags, WorkFlags } from './invocation.ts';
 import { progressOf } from './progress.ts';
 import { render } from './render/render.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -220,4 +222,21 @@ export async function validate(invocation: Invocation, flags: CommonFlags): Prom
     ? await runValidate({ ...prepared, ...connectionOf(invocation, flags) })
     : configReport(prepared);
   finish(invocation, flags, report);
+}
+
+/** Nothing but the script goes to the standard output, so that it can be piped on. */
+export async function sql(invocation: Invocation, flags: SqlFlags): Promise<void> {
+  const { schema, pgCron } = flags;
+  if (schema === '' || schema.startsWith('pg_') || byteLength(schema) > MAX_NAME_BYTES) {
+    throw usageError(
+      'schema-name',
+      `${schema === '' ? 'An empty text' : schema} cannot be the name of a schema for functions.`,
+      `Give --schema a name of 1 to ${MAX_NAME_BYTES} bytes that does not begin with pg_, which PostgreSQL keeps for itself.`,
+    );
+  }
+  const config = await loadConfig(flags.config, invocation.folder);
+  const tables = selectTables(config, flags.table);
+  process.stdout.write(
+    flags.uninstall === true ? uninstallScript({ schema }) : installScript(tables, { schema, pgCron }),
+  );
 }

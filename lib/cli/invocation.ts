@@ -52,3 +52,9 @@ export interface ConvertFlags extends CommonFlags {
   readonly approve?: boolean;
   readonly maxWait?: number;
 }
+
+export interface SqlFlags extends Pick<CommonFlags, 'config' | 'table'> {
+  readonly schema: string;
+  readonly pgCron?: boolean;
+  readonly uninstall?: boolean;
+}

@@ -2,8 +2,9 @@ import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
 import { STAGES } from '../convert/unit.ts';
-import { convert, health, plan, planned, status, validate } from './commands.ts';
-import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
+import { DEFAULT_SQL_SCHEMA } from '../sql/script.ts';
+import { convert, health, plan, planned, sql, status, validate } from './commands.ts';
+import type { CommonFlags, ConvertFlags, Invocation, LookFlags, SqlFlags, WorkFlags } from './invocation.ts';
 
 /** A date means its first moment in UTC. */
 function instant(text: string): Temporal.Instant {
@@ -44,21 +45,26 @@ const MAX_WAIT = new Option(
 ).argParser(wholeNumber(1, 86_400));
 const EXACT_SIZES = new Option('--exact-sizes', 'measure sizes instead of estimating them from the catalog');
 
-function command(name: string, description: string): Command {
+/** What has to do with the config, but not with a database. */
+function configCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .addOption(
       new Option('-c, --config <file>', 'config file (default: partitions.config.ts, .js, .mjs or .json)'),
     )
     .addOption(
+      new Option('-t, --table <schema.table>', 'only this table of the config; may be repeated').argParser(
+        collect,
+      ),
+    );
+}
+
+function command(name: string, description: string): Command {
+  return configCommand(name, description)
+    .addOption(
       new Option(
         '--database-url <url>',
         'postgresql://... (default: DATABASE_URL, then PGHOST and the other PG* variables)',
-      ),
-    )
-    .addOption(
-      new Option('-t, --table <schema.table>', 'only this table of the config; may be repeated').argParser(
-        collect,
       ),
     )
     .addOption(
@@ -172,6 +178,17 @@ export function buildProgram(invocation: Invocation): Command {
   );
   program.addCommand(
     conversion('unconvert', 'turn a partitioned table back into a plain one while it is in use'),
+  );
+  program.addCommand(
+    configCommand('sql', 'print a script that installs functions which do this in the database itself')
+      .addOption(new Option('--schema <name>', 'where to put them').default(DEFAULT_SQL_SCHEMA))
+      .addOption(new Option('--pg-cron', 'also schedule the jobs with the extension pg_cron'))
+      .addOption(
+        new Option('--uninstall', 'print the script that removes functions and jobs instead').conflicts(
+          'pgCron',
+        ),
+      )
+      .action((flags: SqlFlags) => sql(invocation, flags)),
   );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;

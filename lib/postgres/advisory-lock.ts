@@ -1,8 +1,11 @@
 import type pg from 'pg';
 
-/** Two runs never work on one table: the key is the table's name, in a number space of our own. */
+/** Two runs never work on one table: the key is the table's name, in a number space of our own. As SQL, of two names. */
+export const tableLockKey = (schema: string, name: string): string =>
+  `hashtextextended(format('%I.%I', ${schema}, ${name}), 20496)`;
+
 const KEYS = `
-  SELECT w.ord::int - 1 AS position, hashtextextended(format('%I.%I', w.schema, w.name), 20496) AS key
+  SELECT w.ord::int - 1 AS position, ${tableLockKey('w.schema', 'w.name')} AS key
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)`;
 
 /** Session locks: held until the connection ends at the latest, whatever happens to the process. */
