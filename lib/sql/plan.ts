@@ -19,7 +19,8 @@ export const planRoutines = (s: string): readonly Routine[] => [
       'p_starts timestamp[]',
       'p_ends timestamp[]',
     ],
-    returns: 'TABLE (label timestamp, interval_starts timestamp, starts timestamp, ends timestamp)',
+    returns:
+      'TABLE (label timestamp, interval_starts timestamp, interval_ends timestamp, starts timestamp, ends timestamp)',
     about: 'what of a window the ranges, which ascend, leave open: interval by interval',
     body: `
 DECLARE
@@ -40,6 +41,7 @@ BEGIN
     WHILE piece.starts < hole_ends LOOP
       label := piece.label;
       interval_starts := piece.starts;
+      interval_ends := piece.ends;
       starts := greatest(piece.starts, hole_starts);
       ends := least(piece.ends, hole_ends);
       RETURN NEXT;
@@ -177,7 +179,7 @@ BEGIN
     FROM ${s}._taken_names(ARRAY[parent.parent]) AS n
     LEFT JOIN ${s}._detached(parent.parent, parent.owner, parent.key_type) AS d ON d.oid = n.oid::bigint::oid);
   FOREACH one IN ARRAY upcoming || holes LOOP
-    SELECT * INTO gap FROM jsonb_to_record(one) AS g(label timestamp, interval_starts timestamp, starts timestamp, ends timestamp);
+    SELECT * INTO gap FROM jsonb_to_record(one) AS g(label timestamp, interval_starts timestamp, interval_ends timestamp, starts timestamp, ends timestamp);
     usual_name := p_table || '_' || ${s}._suffix(wanted.step, gap.label);
     free_name := usual_name;
     attempt := 1;
@@ -202,7 +204,8 @@ BEGIN
     ends := gap.ends;
     bounds := format('FOR VALUES FROM (%s) TO (%s)', ${s}._bound_sql(parent.key_type, gap.starts), ${s}._bound_sql(parent.key_type, gap.ends));
     reason := CASE WHEN gap.starts <= now_place AND now_place < gap.ends THEN 'covers now'
-                   WHEN gap.starts > now_place THEN 'look-ahead' ELSE 'fills a hole' END;
+                   WHEN gap.starts > now_place THEN 'look-ahead' ELSE 'fills a hole' END
+      || CASE WHEN gap.starts <> gap.interval_starts OR gap.ends <> gap.interval_ends THEN ', as a stub up to the neighbouring partition' ELSE '' END;
     problem := CASE holder
       WHEN 'other' THEN format('another relation is named %I.%I and is no partition of the table; rename it, or attach it', p_schema, name)
       WHEN 'detached' THEN format('%I.%I holds that stretch and has been detached by Partition Keeper; attach it again, or drop it', p_schema, name)

@@ -133,25 +133,46 @@ function situationOf(shape: Shape): Situation {
 }
 
 /** Tables of all kinds, with holes, partitions beside the grid, open ends, unfinished detaches and names that lie. */
-export const anySituation: fc.Arbitrary<Situation> = fc
-  .record({
-    keyType: fc.constantFrom(...KEY_TYPES),
-    interval: anyInterval,
-    moment: zonedPoint(anyZone),
-    recent: pointBetween('2010-01-01', '2200-01-01'),
-    premake: fc.integer({ min: 1, max: 5 }),
-    retention: fc.option(fc.nat(3)),
-    cuts: fc.array(anyCut, { maxLength: 9 }),
-    first: anyEnd,
-    last: anyEnd,
-    hasDefault: fc.boolean(),
-  })
-  .map(({ keyType, interval: drawn, moment, recent, premake, retention, ...rest }) => {
-    // A date cannot tell hours apart; a UUIDv7 knows nothing before 1970.
-    const interval = keyType === 'date' && drawn === 'hour' ? 'day' : drawn;
-    const at = keyType === 'uuid' ? recent : moment.at;
-    const spans = RETENTIONS[interval];
-    const span = retention === null ? null : (spans[retention % spans.length] ?? null);
-    const config = configOf({ interval, premake, retention: span, timeZone: moment.zone });
-    return situationOf({ config, keyType, at, ...rest });
-  });
+const situationsAt = (
+  anyMoment: fc.Arbitrary<{ readonly zone: string; readonly at: Point }>,
+  anyRecent: fc.Arbitrary<Point>,
+): fc.Arbitrary<Situation> =>
+  fc
+    .record({
+      keyType: fc.constantFrom(...KEY_TYPES),
+      interval: anyInterval,
+      moment: anyMoment,
+      recent: anyRecent,
+      premake: fc.integer({ min: 1, max: 5 }),
+      retention: fc.option(fc.nat(3)),
+      cuts: fc.array(anyCut, { maxLength: 9 }),
+      first: anyEnd,
+      last: anyEnd,
+      hasDefault: fc.boolean(),
+    })
+    .map(({ keyType, interval: drawn, moment, recent, premake, retention, ...rest }) => {
+      // A date cannot tell hours apart; a UUIDv7 knows nothing before 1970.
+      const interval = keyType === 'date' && drawn === 'hour' ? 'day' : drawn;
+      const at = keyType === 'uuid' ? recent : moment.at;
+      const spans = RETENTIONS[interval];
+      const span = retention === null ? null : (spans[retention % spans.length] ?? null);
+      const config = configOf({ interval, premake, retention: span, timeZone: moment.zone });
+      return situationOf({ config, keyType, at, ...rest });
+    });
+
+export const anySituation: fc.Arbitrary<Situation> = situationsAt(
+  zonedPoint(anyZone),
+  pointBetween('2010-01-01', '2200-01-01'),
+);
+
+/** The same in years and zones of which the server's data of time zones and that of Node say the same. */
+export const anySettledSituation = (
+  zones: fc.Arbitrary<string>,
+  years: { readonly min: number; readonly max: number },
+): fc.Arbitrary<Situation> => {
+  const moments = zonedPoint(zones, years);
+  return situationsAt(
+    moments,
+    moments.map(({ at }) => at),
+  );
+};
