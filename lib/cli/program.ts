@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
 import { STAGES } from '../convert/unit.ts';
-import { DEFAULT_SQL_SCHEMA } from '../sql/script.ts';
+import { DEFAULT_SQL_SCHEMA } from '../sql/schema.ts';
 import { convert, health, plan, planned, sql, status, validate } from './commands.ts';
 import type { CommonFlags, ConvertFlags, Invocation, LookFlags, SqlFlags, WorkFlags } from './invocation.ts';
 

@@ -4,7 +4,7 @@ import { copyPolicies, copyReplicaIndex } from '../postgres/statements/new-parti
 import type { Routine } from './routine.ts';
 
 /** A default partition of more is not looked through while writers wait: MiB. */
-const LARGEST_DEFAULT_MIB = 128;
+export const LARGEST_DEFAULT_MIB = 128;
 
 /** As in every transaction of ours: never longer in the queue, and well below `deadlock_timeout`. */
 const LOCK_TIMEOUT = `
@@ -71,7 +71,7 @@ WHERE p_template ->> 'comment' IS NOT NULL`,
     settings: LIMITS,
     body: `
 DECLARE
-  parent record;
+  managed record;
   template record;
   newest record;
   other record;
@@ -85,39 +85,39 @@ DECLARE
   holds boolean;
 BEGIN${LOCK_TIMEOUT}
   -- All that is read is read first: the owner of the table need not have a right on these functions.
-  SELECT * INTO parent FROM ${s}._table(p_schema, p_table) AS t;
+  SELECT * INTO managed FROM ${s}._table(p_schema, p_table) AS t;
   SELECT * INTO template FROM ${s}._parents(ARRAY[p_schema], ARRAY[p_table]) AS t;
-  SELECT p.options, p.toast_options, p.access_method INTO newest FROM ${s}._partitions(parent.parent, parent.key_type) AS p
+  SELECT p.options, p.toast_options, p.access_method INTO newest FROM ${s}._partitions(managed.parent, managed.key_type) AS p
   WHERE p.kind = 'r' AND NOT p.is_default ORDER BY p.starts DESC, p.ends DESC LIMIT 1;
   -- LIKE locks the parent in ACCESS SHARE only; PARTITION OF would lock it, and its default, exclusively.
   statements := format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY)%s%s%s', p_partition, p_parent,
     ' USING ' || quote_ident(coalesce(template.access_method, newest.access_method)),
     ' WITH (' || ${s}._parameters(newest.options || ARRAY(SELECT 'toast.' || o FROM unnest(newest.toast_options) AS o)) || ')',
     ' TABLESPACE ' || quote_ident(template.tablespace))
-    || ARRAY(SELECT c.statement FROM ${s}._carried_over(parent.parent, to_jsonb(template), p_partition) AS c(statement));
+    || ARRAY(SELECT c.statement FROM ${s}._carried_over(managed.parent, to_jsonb(template), p_partition) AS c(statement));
   SELECT format('%I.%I', p.schema, p.name) AS relation, p.oid, p.kind INTO other
-  FROM ${s}._partitions(parent.parent, parent.key_type) AS p WHERE p.is_default;
+  FROM ${s}._partitions(managed.parent, managed.key_type) AS p WHERE p.is_default;
   IF FOUND THEN
     default_name := other.relation;
     IF other.kind = 'r' AND pg_relation_size(other.oid) > ${LARGEST_DEFAULT_MIB}::bigint * 1024 * 1024 THEN
       RAISE EXCEPTION USING ERRCODE = 'PKERR', MESSAGE = format('the default partition %s is larger than ${LARGEST_DEFAULT_MIB} MiB, and writers would wait while it is looked through; "npx partition-keeper create" waits less', default_name);
     END IF;
     default_holds := format('SELECT EXISTS (SELECT FROM %s AS d WHERE d.%I >= %s AND d.%I < %s)', default_name, template.key_column,
-      ${s}._bound_sql(parent.key_type, p_starts), template.key_column, ${s}._bound_sql(parent.key_type, p_ends));
+      ${s}._bound_sql(managed.key_type, p_starts), template.key_column, ${s}._bound_sql(managed.key_type, p_ends));
     -- Writers are kept out while the default is looked through. What foreign keys refer to is locked first, in the
     -- order in which the application writes; where that is not allowed, it is waited for.
     statements := statements
       || ARRAY(SELECT DISTINCT format('LOCK TABLE ONLY %I.%I IN SHARE ROW EXCLUSIVE MODE', k.schema, k.referenced)
-               FROM ${s}._foreign_keys(ARRAY[parent.parent]) AS k WHERE k.lockable)
+               FROM ${s}._foreign_keys(ARRAY[managed.parent]) AS k WHERE k.lockable)
       || format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', p_parent);
     IF other.kind <> 'f' THEN
       statements := statements || format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', default_name);
     END IF;
     statements := statements || format(${quoteLiteral(doBlock(awaitWriters('= ANY (%L::pg_catalog.oid[])')))},
-      ARRAY(SELECT k.oid::bigint::oid FROM ${s}._foreign_keys(ARRAY[parent.parent]) AS k WHERE NOT k.lockable));
+      ARRAY(SELECT k.oid::bigint::oid FROM ${s}._foreign_keys(ARRAY[managed.parent]) AS k WHERE NOT k.lockable));
   END IF;
-  IF NOT parent.is_owner THEN
-    PERFORM set_config('role', parent.owner, true);
+  IF NOT managed.is_owner THEN
+    PERFORM set_config('role', managed.owner, true);
   END IF;
   IF default_holds IS NOT NULL THEN
     EXECUTE default_holds INTO holds;
@@ -161,7 +161,8 @@ DECLARE
   former_role text := current_setting('role');
 BEGIN${LOCK_TIMEOUT}
   SELECT * INTO parent FROM ${s}._table(p_schema, p_table) AS t;
-  SELECT c.oid::regclass::text AS relation, c.relkind AS kind INTO target FROM pg_class AS c WHERE c.oid = p_oid;
+  SELECT format('%I.%I', n.nspname, c.relname) AS relation, c.relkind AS kind INTO target
+  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = p_oid;
   IF NOT parent.is_owner THEN
     PERFORM set_config('role', parent.owner, true);
   END IF;
@@ -173,7 +174,7 @@ BEGIN${LOCK_TIMEOUT}
   PERFORM set_config('role', former_role, true);
   -- Nothing can change any more. The clock is that of the transaction; nobody can set it.
   SELECT j.* INTO judged FROM ${s}._plan_cleanup(p_schema, p_table, now()) AS j
-  WHERE j.oid = p_oid AND j.kept_because IS NULL AND format('%I.%I', j.schema, j.name)::regclass = p_oid;
+  WHERE j.oid = p_oid AND j.kept_because IS NULL AND format('%I.%I', j.schema, j.name) = target.relation;
   IF NOT FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'PKCHG', MESSAGE = format('%s is no longer the partition that was to be removed; nothing is changed', target.relation);
   END IF;

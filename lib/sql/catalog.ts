@@ -195,7 +195,7 @@ BEGIN
     RETURN marker;
   END IF;
   RETURN NULL;
-EXCEPTION WHEN data_exception THEN
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
   RETURN NULL;
 END`,
   },

@@ -1,5 +1,6 @@
-import { quoteIdentifier, quoteLiteral } from '../partition/identifiers.ts';
+import { quoteLiteral } from '../partition/identifiers.ts';
 import { dollarQuoted } from '../postgres/statements/common.ts';
+import { schemaSql } from './schema.ts';
 
 interface CronJob {
   readonly name: string;
@@ -28,11 +29,14 @@ const JOBS: readonly CronJob[] = [
 ];
 
 const argumentsOf = ({ name, schedule, command }: CronJob, schema: string): string =>
-  [name, schedule, command(quoteIdentifier(schema))].map(quoteLiteral).join(', ');
+  [name, schedule, command(schemaSql(schema))].map(quoteLiteral).join(', ');
 
 /** The calls for the database of pg_cron, where that is another: with the name of this one in place of the last word. */
 export const schedulingElsewhere = (schema: string): string[] =>
   JOBS.map((job) => `SELECT cron.schedule_in_database(${argumentsOf(job, schema)}, 'DATABASE');`);
+
+export const unschedulingElsewhere = (): string[] =>
+  JOBS.map(({ name }) => `SELECT cron.unschedule(${quoteLiteral(name)});`);
 
 /** A job of the same name and role is replaced. */
 export const scheduleJobs = (schema: string): string =>
@@ -57,7 +61,7 @@ BEGIN
     RETURN;
   END IF;
   FOR job IN EXECUTE ${quoteLiteral(
-    `SELECT j.jobid FROM cron.job AS j WHERE j.jobname IN (${JOBS.map(({ name }) => quoteLiteral(name)).join(', ')}) AND j.database = pg_catalog.current_database() AND pg_catalog.strpos(j.command, ${quoteLiteral(`${quoteIdentifier(schema)}.`)}) > 0`,
+    `SELECT j.jobid FROM cron.job AS j WHERE j.jobname IN (${JOBS.map(({ name }) => quoteLiteral(name)).join(', ')}) AND j.database = pg_catalog.current_database() AND pg_catalog.strpos(j.command, ${quoteLiteral(`${schemaSql(schema)}.`)}) > 0`,
   )} LOOP
     EXECUTE 'SELECT cron.unschedule($1)' USING job;
   END LOOP;

@@ -141,6 +141,9 @@ DECLARE
   attempt int;
   planned text[] := '{}';
 BEGIN
+  IF p_premake NOT BETWEEN 0 AND 10000 THEN
+    RAISE EXCEPTION USING ERRCODE = 'PKERR', MESSAGE = format('premake must be from 0 to 10000, not %s', p_premake);
+  END IF;
   SELECT * INTO parent FROM ${s}._table(p_schema, p_table) AS t;
   SELECT * INTO wanted FROM ${s}.managed_tables() AS t WHERE t.schema_name = p_schema AND t.table_name = p_table;
   now_place := ${s}._place_of(parent.key_type, wanted.time_zone, p_at);

@@ -1,18 +1,16 @@
-import { displayName, quoteIdentifier, quoteLiteral } from '../partition/identifiers.ts';
+import { displayName, quoteLiteral } from '../partition/identifiers.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { dollarQuoted } from '../postgres/statements/common.ts';
-import { buildRoutines } from './build.ts';
+import { buildRoutines, LARGEST_DEFAULT_MIB } from './build.ts';
 import { catalogRoutines } from './catalog.ts';
-import { scheduleJobs, schedulingElsewhere, unscheduleJobs } from './cron.ts';
+import { scheduleJobs, schedulingElsewhere, unscheduleJobs, unschedulingElsewhere } from './cron.ts';
 import { lookRoutines } from './look.ts';
 import { planRoutines } from './plan.ts';
 import { COMMENT_PREFIX, createRoutine, dropRoutines, type Routine } from './routine.ts';
+import { DEFAULT_SQL_SCHEMA, schemaSql } from './schema.ts';
 import { tablesRoutine } from './tables.ts';
 import { timeRoutines } from './time.ts';
 import { workRoutines } from './work.ts';
-
-/** The schema the functions are put into unless another is chosen. */
-export const DEFAULT_SQL_SCHEMA = 'partition_keeper';
 
 export interface SqlScriptOptions {
   /** Made if it is not there. */
@@ -23,6 +21,7 @@ export interface SqlScriptOptions {
 
 /** What the script is run under: names resolve to nobody's objects, nothing waits for long, all or nothing. */
 const BEGIN = `BEGIN;
+SET LOCAL client_encoding = 'UTF8';
 SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL lock_timeout = '2s';
 SET LOCAL client_min_messages = warning;
@@ -36,45 +35,44 @@ const comment = (lines: readonly string[]): string =>
   lines.map((line) => `-- ${line.replace(/[\r\n]/g, ' ')}`.trimEnd()).join('\n');
 
 function header(tables: readonly TableConfig[], schema: string): string {
-  const detaching = tables.filter(({ expired, grace }) => expired === 'detach' || grace !== null);
+  const name = schemaSql(schema);
+  const kept = tables.filter(({ expired, grace }) => expired === 'detach' || grace !== null);
   return comment([
     'Partition Keeper: functions that create, remove and watch the time partitions of',
     ...tables.map((table) => `  ${displayName(table.schema, table.table)}`),
     '',
-    `They are put into the schema ${quoteIdentifier(schema)}. They do what "npx partition-keeper" does, by the same rules: all is`,
-    'judged by the bounds in the catalog, never by names. Run this script by a role that may create that schema, in one',
-    'go; run again, it replaces what is there. The functions work with the rights of whoever calls them: the owner of a',
-    'table, a member of it, or a superuser. They belong to the config they were made from; after a change, print them anew.',
+    'They do what "npx partition-keeper" does, by the same rules: all is judged by the bounds in the catalog, never by',
+    'names. Run this script as a role that may create the schema, in psql with -v ON_ERROR_STOP=1; it does all or nothing.',
+    'Run again, it replaces what is there. The functions have no rights of their own: they work for the owner of a table, a',
+    'member of it, or a superuser. They follow the config they were made from: print them again when it has changed.',
     '',
-    'By hand, and from schedulers:',
-    `  CALL ${quoteIdentifier(schema)}.create_partitions();      creates what is missing`,
-    `  CALL ${quoteIdentifier(schema)}.cleanup_partitions();     drops what is past retention`,
-    `  SELECT * FROM ${quoteIdentifier(schema)}.check_partition_health();`,
-    `  SELECT * FROM ${quoteIdentifier(schema)}.partition_gaps();      what create would make; takes an instant`,
-    `  SELECT * FROM ${quoteIdentifier(schema)}.partition_removals();  what cleanup would drop; takes an instant`,
-    `  SELECT * FROM ${quoteIdentifier(schema)}.partition_sizes();`,
-    `  SELECT ${quoteIdentifier(schema)}.create_monthly_partition('schema', 'table', DATE '2026-12-01');`,
-    `  SELECT * FROM ${quoteIdentifier(schema)}.create_future_partitions(3);`,
-    `  SELECT * FROM ${quoteIdentifier(schema)}.cleanup_old_partitions();`,
+    `  CALL ${name}.create_partitions();                     creates what is missing`,
+    `  CALL ${name}.cleanup_partitions();                    drops what is past retention`,
+    `  SELECT * FROM ${name}.check_partition_health();       a line for each table`,
+    `  SELECT * FROM ${name}.partition_gaps();               what would be created; also at another instant`,
+    `  SELECT * FROM ${name}.partition_removals();           what would be dropped; also at another instant`,
+    `  SELECT * FROM ${name}.partition_sizes();              largest first`,
+    `  SELECT ${name}.create_monthly_partition('schema', 'table', DATE '2026-12-01');`,
+    `  SELECT * FROM ${name}.create_future_partitions(3);`,
+    `  SELECT * FROM ${name}.cleanup_old_partitions();`,
     '',
-    'The procedures take one transaction for each partition, wait up to a minute outside of every lock queue for those',
-    'who hold a lock, and fail in the end if a table has failed. They cannot be called inside a transaction. The functions',
-    'do all in the transaction of their caller, whose locks last to its end: they never wait longer than 50 ms for a lock,',
-    'stop after a second, and say so.',
+    'The procedures, which are CALLed, take one transaction for each partition. They wait, for a minute at most and outside',
+    'of every lock queue, for those who hold a lock, and fail in the end if something could not be done. They cannot be',
+    'called inside a transaction, and a statement_timeout counts for the whole call. The functions do all in the transaction',
+    'of their caller, whose locks last to its end: they try a few times, never wait longer than 50 ms for a lock, stop after',
+    'a second, and say so in their results.',
     '',
-    'What is not done here, because functions cannot, or should not:',
-    '  - DETACH PARTITION CONCURRENTLY. A partition that goes is dropped while attached, which locks the table for a',
-    '    moment; where readers never leave it free, that fails, and "npx partition-keeper cleanup" is needed.',
-    "  - Tables with expired: 'detach' or a grace period get partitions, but none is removed" +
-      (detaching.length === 0
-        ? '.'
-        : ': ' + detaching.map((table) => displayName(table.schema, table.table)).join(', ') + '.'),
-    '  - An unfinished detach is reported, not finished. Tables that are detached already are not dropped.',
-    '  - Rows of a default partition are not moved: a partition for which it holds rows is not created.',
-    '  - The clock of the server cannot be compared with another. Whoever can set it decides what is past retention.',
+    'What is not done here, and takes "npx partition-keeper":',
+    '  - DETACH PARTITION CONCURRENTLY, which no function can do. A partition is dropped while it is attached, which locks the',
+    '    table for a moment; where readers never leave the table free, that fails.',
+    `  - Removing from tables with expired: 'detach' or a grace period${kept.length === 0 ? ' (none of these).' : `: ${kept.map((table) => displayName(table.schema, table.table)).join(', ')}.`}`,
+    '  - Finishing a detach that was interrupted, and dropping a table that is detached already.',
+    '  - Moving rows out of a default partition: no partition is created for which it holds rows, or beside a default',
+    `    partition of more than ${LARGEST_DEFAULT_MIB} MiB, which would be looked through while writers wait.`,
+    '  - Comparing the clock of the server with another: whoever sets that clock decides what is past retention.',
     '',
-    'With pg_cron in another database, schedule the jobs there (its times are GMT; cleanup runs in January, April, July',
-    'and October), with the name of this database for DATABASE:',
+    'Where pg_cron lives in another database of the server, schedule the jobs there, with the name of this database for',
+    'DATABASE. Its times are GMT unless cron.timezone says otherwise; 1 */3 is January, April, July and October.',
     ...schedulingElsewhere(schema).map((call) => `  ${call}`),
   ]);
 }
@@ -98,8 +96,8 @@ BEGIN
   END IF;
 END`)};`;
 
-export function routinesOf(tables: readonly TableConfig[], schema: string): readonly Routine[] {
-  const quoted = quoteIdentifier(schema);
+function routinesOf(tables: readonly TableConfig[], schema: string): readonly Routine[] {
+  const quoted = schemaSql(schema);
   return [
     tablesRoutine(tables),
     ...timeRoutines(quoted),
@@ -132,7 +130,9 @@ export function uninstallScript({
 }: Pick<SqlScriptOptions, 'schema'> = {}): string {
   return `${[
     comment([
-      `Partition Keeper: removes its functions from the schema ${quoteIdentifier(schema)}, and their jobs. No partition is touched.`,
+      `Partition Keeper: removes its functions from the schema ${schemaSql(schema)}, and their jobs. No partition is touched.`,
+      'Where pg_cron lives in another database of the server, remove the jobs there:',
+      ...unschedulingElsewhere().map((call) => `  ${call}`),
     ]),
     BEGIN,
     unscheduleJobs(schema),

@@ -206,6 +206,8 @@ DECLARE
   attempt pg_catalog.int4;
   problems pg_catalog.text[] := '{}';
 BEGIN
+  COMMIT;
+  SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
   PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   tables := ${s}._selected(p_only);
   FOREACH one IN ARRAY tables LOOP
@@ -221,11 +223,13 @@ BEGIN
         blockers := ARRAY(SELECT unnest(first_look) INTERSECT SELECT unnest(${s}._in_the_way(p_job, one ->> 'schema_name', one ->> 'table_name')));
         EXIT WHEN cardinality(blockers) = 0 OR clock_timestamp() > began + interval '${MAX_WAIT_SECONDS} seconds';
         COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM pg_sleep(0.1);
       END LOOP;
       SELECT * INTO step FROM ${s}._next(p_job, one ->> 'schema_name', one ->> 'table_name', p_premake, NULL::timestamptz, NULL::timestamptz, p_approve, skip) AS n;
       COMMIT;
+      SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
       PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       IF step.message IS NOT NULL AND step.outcome <> 'locked' THEN
         RAISE NOTICE '%', step.message;
@@ -334,6 +338,10 @@ DECLARE
 BEGIN
   SELECT string_agg(w.result, E'\\n') INTO results
   FROM ${s}._work('create', schema_name, table_name, NULL::int, at, at + interval '1 microsecond', clock_timestamp() + interval '${HOLD_SECONDS} seconds') AS w(result);
+  -- There is nothing else that an error would undo.
+  IF results !~ '^Created' THEN
+    RAISE EXCEPTION USING ERRCODE = 'PKERR', MESSAGE = results;
+  END IF;
   RETURN coalesce(results, format('Nothing to create: %I.%I has partitions for the interval of %s, or it is past retention', schema_name, table_name, day));
 END`,
   },

@@ -93,9 +93,9 @@ test('the jobs of the strategy document are scheduled, and once only', async () 
     await query('SELECT jobname, schedule, command, database, username, active FROM cron.job ORDER BY jobid'),
   ).toEqual(
     [
-      ['create-monthly-partitions', '0 2 1 * *', 'CALL "partition_keeper".create_partitions();'],
-      ['cleanup-old-partitions', '0 3 1 */3 *', 'CALL "partition_keeper".cleanup_partitions();'],
-      ['partition-health-check', '0 1 * * *', 'SELECT "partition_keeper".require_partition_health();'],
+      ['create-monthly-partitions', '0 2 1 * *', 'CALL partition_keeper.create_partitions();'],
+      ['cleanup-old-partitions', '0 3 1 */3 *', 'CALL partition_keeper.cleanup_partitions();'],
+      ['partition-health-check', '0 1 * * *', 'SELECT partition_keeper.require_partition_health();'],
     ].map(([jobname, schedule, command]) => ({
       jobname,
       schedule,
