@@ -150,7 +150,7 @@ BEGIN
     RETURN QUERY SELECT 'missing-next', 'critical', format('no partition for all of the next %s', wanted.step);
   END IF;
   IF missing_rest > 0 THEN
-    RETURN QUERY SELECT 'missing', 'warning', format('%s missing; see partition_gaps()', missing_rest);
+    RETURN QUERY SELECT 'missing', 'warning', format('partitions missing: %s, see partition_gaps()', missing_rest);
   END IF;
   IF pending IS NOT NULL THEN
     RETURN QUERY SELECT 'detach-pending', 'warning', format('a detach of %s was begun and not finished', pending);
@@ -172,7 +172,7 @@ BEGIN
     JOIN ${s}._partitions(parent.parent, parent.key_type) AS p ON p.oid = c.oid
     WHERE p.referenced_by IS NULL AND ${s}._latest(parent.key_type, wanted.time_zone, c.ends) <= overdue;
     IF late > 0 THEN
-      RETURN QUERY SELECT 'expired', 'warning', format('%s past retention for long; see partition_removals()', late);
+      RETURN QUERY SELECT 'expired', 'warning', format('partitions long past retention: %s, see partition_removals()', late);
     END IF;
     IF EXISTS (SELECT FROM ${s}._plan_cleanup(p_schema, p_table, p_at) AS c
                JOIN ${s}._partitions(parent.parent, parent.key_type) AS p ON p.oid = c.oid
@@ -181,9 +181,9 @@ BEGIN
     END IF;
   END IF;
   IF total > ${TOO_MANY_PARTITIONS} THEN
-    RETURN QUERY SELECT 'too-many', 'warning', format('%s partitions are too many', total);
+    RETURN QUERY SELECT 'too-many', 'warning', format('too many partitions: %s', total);
   ELSIF total < 2 THEN
-    RETURN QUERY SELECT 'too-few', 'warning', format('%s partitions are too few', total);
+    RETURN QUERY SELECT 'too-few', 'warning', format('too few partitions: %s', total);
   END IF;
 EXCEPTION WHEN SQLSTATE 'PKERR' THEN
   RETURN QUERY SELECT 'not-partitioned', 'critical', SQLERRM;

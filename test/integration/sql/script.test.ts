@@ -328,7 +328,7 @@ describe('creation', () => {
     ]);
     expect(await column('SELECT status FROM partition_keeper.check_partition_health()')).toEqual([
       expect.stringContaining('no such table'),
-      expect.stringMatching(/CRITICAL|[12] missing/),
+      expect.stringMatching(/CRITICAL|partitions missing: [12],/),
     ]);
     expect(
       (await refusal(database.query('SELECT partition_keeper.require_partition_health()'))).message,
