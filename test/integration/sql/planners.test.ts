@@ -4,15 +4,17 @@ import { Temporal } from 'temporal-polyfill';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectionSettings } from '../../../lib/index.ts';
 import { boundsSql, parseBounds } from '../../../lib/partition/bounds.ts';
-import { toInstant } from '../../../lib/partition/calendar.ts';
+import { calendarOf, INTERVALS, toInstant, toPoint } from '../../../lib/partition/calendar.ts';
 import { findingsOf } from '../../../lib/partition/health.ts';
 import { quoteLiteral } from '../../../lib/partition/identifiers.ts';
-import { keyText } from '../../../lib/partition/key-type.ts';
+import { instantAt, keyText } from '../../../lib/partition/key-type.ts';
 import { markerText } from '../../../lib/partition/marker.ts';
 import type { PartitionedTable } from '../../../lib/partition/model.ts';
+import { suffixOf } from '../../../lib/partition/names.ts';
 import { planCleanup } from '../../../lib/partition/plan-cleanup.ts';
 import { planCreate } from '../../../lib/partition/plan-create.ts';
-import { isBounded } from '../../../lib/partition/range.ts';
+import { isBounded, type Point } from '../../../lib/partition/range.ts';
+import { before } from '../../../lib/partition/span.ts';
 import type { TableConfig } from '../../../lib/partition/table-config.ts';
 import { inspect } from '../../../lib/postgres/inspect/inspect.ts';
 import { openSession } from '../../../lib/postgres/session.ts';
@@ -20,7 +22,7 @@ import { createRoutine } from '../../../lib/sql/routine.ts';
 import { installScript } from '../../../lib/sql/script.ts';
 import { tablesRoutine } from '../../../lib/sql/tables.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { anyStoryZone, YEARS } from '../../support/retention/story.ts';
+import { anyStoryZone, STORY_ZONES, YEARS } from '../../support/retention/story.ts';
 import { KEY_TYPES } from '../../unit/support/arbitraries.ts';
 import { anySettledSituation, type Situation } from '../../unit/support/situations.ts';
 import { configOf } from '../../unit/support/tables.ts';
@@ -242,6 +244,74 @@ test(
   },
   60_000 + RUNS * 1000,
 );
+
+/** Beside every change of the clocks of a zone in these years. */
+function placesBesideChanges(zone: string): Point[] {
+  const places: Point[] = [];
+  let change: Temporal.ZonedDateTime | null = Temporal.PlainDate.from({
+    year: YEARS.min,
+    month: 1,
+    day: 1,
+  }).toZonedDateTime(zone);
+  for (
+    change = change.getTimeZoneTransition('next');
+    change !== null && change.year < YEARS.max;
+    change = change.getTimeZoneTransition('next')
+  ) {
+    const at = toPoint(change.toInstant());
+    for (const minutes of [-24 * 60, -90, -60, -30, 0, 30, 60, 90, 24 * 60])
+      for (const micros of [-1n, 0n]) places.push(at + BigInt(minutes) * 60_000_000n + micros);
+  }
+  return places;
+}
+
+const EPOCH = "timestamp 'epoch' + p.place::bigint * interval '1 microsecond'";
+const MICROS = (place: string): string => `(extract(epoch FROM ${place}) * 1000000)::bigint::text`;
+
+test('calendars, bounds and retention are the same wherever clocks change', async () => {
+  let compared = 0;
+  for (const zone of STORY_ZONES) {
+    const places = placesBesideChanges(zone);
+    const parameters = [places.map(String), zone];
+    for (const interval of INTERVALS) {
+      const calendar = calendarOf(interval, zone);
+      const rows = await database.query(
+        `SELECT ${MICROS('c.starts')} AS "from", ${MICROS('c.ends')} AS "to", partition_keeper._suffix('${interval}', c.label) AS suffix
+         FROM unnest($1::text[]) WITH ORDINALITY AS p(place, number)
+         CROSS JOIN LATERAL partition_keeper._containing(${EPOCH}, '${interval}', $2) AS c ORDER BY p.number`,
+        parameters,
+      );
+      const expected = places.map((place) => {
+        const { from, to, label } = calendar.containing(place);
+        return { from: String(from), to: String(to), suffix: suffixOf(interval, label) };
+      });
+      expect(rows, `${interval} in ${zone}`).toEqual(expected);
+      compared += rows.length;
+    }
+    for (const span of [{ days: 1 }, { months: 1 }, { years: 1, hours: 1 }]) {
+      const instants = places.map((place) => toInstant(place).toZonedDateTimeISO(zone).add(span).toInstant());
+      const { hours = 0, ...calendar } = { years: 0, months: 0, days: 0, hours: 0, ...span };
+      const rows = await database.query(
+        `SELECT ${MICROS(`partition_keeper._before((${EPOCH}) AT TIME ZONE 'UTC',
+           make_interval(years => ${calendar.years}, months => ${calendar.months}, days => ${calendar.days}), ${hours}, $2)`)} AS cutoff
+         FROM unnest($1::text[]) WITH ORDINALITY AS p(place, number) ORDER BY p.number`,
+        [instants.map((instant) => String(toPoint(instant))), zone],
+      );
+      expect(rows, `before in ${zone}`).toEqual(
+        instants.map((instant) => ({ cutoff: String(toPoint(before(instant, span, zone))) })),
+      );
+    }
+    const latest = await database.query(
+      `SELECT ${MICROS(`partition_keeper._latest('timestamp', $2, ${EPOCH})`)} AS latest
+       FROM unnest($1::text[]) WITH ORDINALITY AS p(place, number) ORDER BY p.number`,
+      parameters,
+    );
+    expect(latest, `latest in ${zone}`).toEqual(
+      places.map((place) => ({ latest: String(toPoint(instantAt('timestamp', zone, place))) })),
+    );
+  }
+  expect(compared).toBeGreaterThan(5000);
+});
 
 test('bounds are read alike', async () => {
   const texts = {

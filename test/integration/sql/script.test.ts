@@ -258,9 +258,9 @@ describe('creation', () => {
     const stranger = await database.createRole();
     await database.query(`
       GRANT USAGE, CREATE ON SCHEMA app TO ${owner.quoted}; ALTER TABLE app.events OWNER TO ${owner.quoted};
-      ${partition('of_old', -30)} ${partition('present', 0)} ALTER TABLE app.of_old OWNER TO ${owner.quoted};
+      ${partition('of_old', -9)} ${partition('present', 0)} ALTER TABLE app.of_old OWNER TO ${owner.quoted};
       GRANT ${owner.quoted} TO ${member.name}`);
-    await install({ retention: { years: 2 } });
+    await install({ retention: { months: 3 } });
     await database.query(`GRANT USAGE ON SCHEMA partition_keeper TO ${member.name}, ${stranger.name}`);
 
     const outside = await database.connect({ role: stranger });
@@ -406,6 +406,17 @@ describe('removal', () => {
       ),
     ).toEqual([2]);
     expect(await results('cleanup_old_partitions()')).toEqual([]);
+  });
+
+  test('is judged once more under the locks', async () => {
+    await createEvents();
+    await database.query(`${partition('young', -1)} ${partition('present', 0)}`);
+    await install(RETENTION);
+    const drop = database.query(
+      "SELECT partition_keeper._drop_partition('app', 'events', 'app.young'::regclass)",
+    );
+    expect(await refusal(drop)).toMatchObject({ code: 'PKCHG' });
+    expect(await names()).toEqual(['young', 'present']);
   });
 
   test('waits for approval when it would be too much', async () => {

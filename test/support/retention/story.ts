@@ -56,7 +56,7 @@ export interface Story {
   readonly events: readonly Event[];
 }
 
-const STORY_ZONES = [
+export const STORY_ZONES = [
   'UTC',
   'Europe/Berlin',
   'America/New_York',
