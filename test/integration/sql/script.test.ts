@@ -476,11 +476,6 @@ describe('removal', () => {
 
 describe('others', () => {
   const RETENTION = { retention: { months: 6 }, maxExpiredShare: 1 };
-  const waiting = (): Promise<unknown[]> =>
-    column(
-      'SELECT pid FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())',
-    );
-
   /** Somebody who has read from the table, or written to it, and goes on for a while. */
   async function busyWith(statement: string): Promise<pg.Client> {
     const client = await database.connect();
@@ -490,38 +485,44 @@ describe('others', () => {
     return client;
   }
 
+  /** Calls the procedure and sees it wait, in one transaction after another, while nobody has to wait behind it. */
+  async function callThatWaits(procedure: string): Promise<{ readonly end: Promise<unknown> }> {
+    const session = await database.connect();
+    const pid = await pidOf(session);
+    let over = false;
+    const running = session.query(`CALL partition_keeper.${procedure}`).finally(() => {
+      over = true;
+    });
+    const transactions = new Set<string>();
+    await waitUntil(
+      async () => {
+        const [look] = await database.query<{ began: string; waiting: number }>(
+          `SELECT (SELECT xact_start::text FROM pg_stat_activity WHERE pid = $1) AS began,
+                  (SELECT count(*)::int FROM pg_locks WHERE pid = $1 AND NOT granted) AS waiting`,
+          [pid],
+        );
+        expect(look?.waiting).toBe(0);
+        transactions.add(look?.began ?? '');
+        return transactions.size > 6 || over;
+      },
+      { what: 'the procedure waits', timeoutMs: 60_000 },
+    );
+    expect(over).toBe(false);
+    return { end: running };
+  }
+
   test('who hold a lock for long are waited for where nobody waits behind it', async () => {
     await createEvents();
     await database.query(`${partition('one', -20)} ${partition('two', 0)}`);
     await install(RETENTION);
     const reader = await busyWith('SELECT * FROM app.events');
-    const session = await database.connect();
-    const pid = await pidOf(session);
-    let over = false;
-    const running = session.query('CALL partition_keeper.cleanup_partitions()').finally(() => {
-      over = true;
-    });
-    // It has committed, to wait, again and again.
-    const transactions = new Set<unknown>();
-    await waitUntil(
-      async () => {
-        const [row] = await database.query<{ began: string }>(
-          'SELECT xact_start::text AS began FROM pg_stat_activity WHERE pid = $1',
-          [pid],
-        );
-        transactions.add(row?.began);
-        expect(await waiting()).toEqual([]);
-        return transactions.size > 4 || over;
-      },
-      { what: 'the procedure waits' },
-    );
-    expect(over).toBe(false);
-    // The function does not wait, and names nobody's transaction its own.
+    const call = await callThatWaits('cleanup_partitions()');
+    // A function does not wait.
     expect(await results('cleanup_old_partitions()')).toEqual([
       expect.stringContaining('LOCKED: one of app.events'),
     ]);
     await reader.query('COMMIT');
-    await running;
+    await call.end;
     expect(await names()).toEqual(['two']);
   });
 
@@ -530,18 +531,9 @@ describe('others', () => {
     await createEvents('at timestamptz NOT NULL, by int REFERENCES app.users');
     await install();
     const writer = await busyWith('INSERT INTO app.users VALUES (1)');
-    const running = database.query('CALL partition_keeper.create_partitions()');
-    const other = await database.connect();
-    // So many, because a look and an attempt take a moment: nobody is found waiting, nor has to wait.
-    for (let id = 2; id < 40; id++) {
-      const { rows } = await other.query(
-        "WITH one AS (INSERT INTO app.users VALUES ($1)) SELECT count(*)::int AS waiting FROM pg_locks WHERE NOT granted AND relation = 'app.users'::regclass",
-        [id],
-      );
-      expect(rows).toEqual([{ waiting: 0 }]);
-    }
+    const call = await callThatWaits('create_partitions()');
     await writer.query('COMMIT');
-    await running;
+    await call.end;
     expect(await names()).toHaveLength(4);
   });
 
