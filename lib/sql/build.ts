@@ -157,31 +157,35 @@ END`,
 DECLARE
   parent record;
   judged record;
-  target record;
   former_role text := current_setting('role');
 BEGIN${LOCK_TIMEOUT}
   SELECT * INTO parent FROM ${s}._table(p_schema, p_table) AS t;
-  SELECT format('%I.%I', n.nspname, c.relname) AS relation, c.relkind AS kind INTO target
-  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = p_oid;
+  -- The clock is that of the transaction; nobody can set it.
+  SELECT j.*, format('%I.%I', j.schema, j.name) AS relation INTO judged FROM ${s}._plan_cleanup(p_schema, p_table, now()) AS j
+  WHERE j.oid = p_oid AND j.kept_because IS NULL;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'PKCHG', MESSAGE = format('%s is no partition that may be removed; nothing is changed', p_oid::regclass);
+  END IF;
   IF NOT parent.is_owner THEN
     PERFORM set_config('role', parent.owner, true);
   END IF;
   EXECUTE format('LOCK TABLE ONLY %I.%I IN ACCESS EXCLUSIVE MODE', p_schema, p_table);
-  IF target.kind <> 'f' THEN
-    EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', target.relation);
+  IF judged.kind <> 'f' THEN
+    EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', judged.relation);
   END IF;
-  -- The owner of the table need not have a right on these functions.
-  PERFORM set_config('role', former_role, true);
-  -- Nothing can change any more. The clock is that of the transaction; nobody can set it.
-  SELECT j.* INTO judged FROM ${s}._plan_cleanup(p_schema, p_table, now()) AS j
-  WHERE j.oid = p_oid AND j.kept_because IS NULL AND format('%I.%I', j.schema, j.name) = target.relation;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'PKCHG', MESSAGE = format('%s is no longer the partition that was to be removed; nothing is changed', target.relation);
+  -- Nothing can change any more; what has changed since it was judged shows here. It is short: everybody waits.
+  IF NOT EXISTS (
+    SELECT FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_inherits AS i ON i.inhrelid = c.oid
+    WHERE c.oid = p_oid AND c.relname = judged.name AND n.nspname = judged.schema
+      AND i.inhparent = parent.parent AND NOT i.inhdetachpending AND pg_get_expr(c.relpartbound, 0) = judged.bounds
+  ) OR EXISTS (
+    SELECT FROM pg_constraint AS k WHERE k.contype = 'f' AND k.confrelid = p_oid
+  ) THEN
+    RAISE EXCEPTION USING ERRCODE = 'PKCHG', MESSAGE = format('%s is no longer the partition that was to be removed; nothing is changed', judged.relation);
   END IF;
-  IF NOT parent.is_owner THEN
-    PERFORM set_config('role', parent.owner, true);
-  END IF;
-  EXECUTE format('DROP %s %I.%I', CASE judged.kind WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, judged.schema, judged.name);
+  EXECUTE format('DROP %s %s', CASE judged.kind WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, judged.relation);
   PERFORM set_config('role', former_role, true);
 END`,
   },

@@ -485,8 +485,8 @@ const FUNCTIONS: readonly Mutation[] = [
   {
     mistake: 'functions in the database do not look again under their locks',
     file: 'lib/sql/build.ts',
-    from: "  IF NOT FOUND THEN\n    RAISE EXCEPTION USING ERRCODE = 'PKCHG'",
-    to: "  IF false THEN\n    RAISE EXCEPTION USING ERRCODE = 'PKCHG'",
+    from: 'IF NOT EXISTS (\n    SELECT FROM pg_class AS c\n    JOIN pg_namespace',
+    to: 'IF false AND NOT EXISTS (\n    SELECT FROM pg_class AS c\n    JOIN pg_namespace',
     caughtBy: 'test/integration/sql/script.test.ts',
     only: 'is judged once more under the locks',
   },

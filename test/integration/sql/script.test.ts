@@ -408,7 +408,7 @@ describe('removal', () => {
     expect(await results('cleanup_old_partitions()')).toEqual([]);
   });
 
-  test('is judged once more under the locks', async () => {
+  test('is not to be had for what may not be removed', async () => {
     await createEvents();
     await database.query(`${partition('young', -1)} ${partition('present', 0)}`);
     await install(RETENTION);
@@ -417,6 +417,39 @@ describe('removal', () => {
     );
     expect(await refusal(drop)).toMatchObject({ code: 'PKCHG' });
     expect(await names()).toEqual(['young', 'present']);
+  });
+
+  test('is judged once more under the locks', async () => {
+    await createEvents();
+    await database.query(`${partition('one', -20)} ${partition('two', 0)}`);
+    await install(RETENTION);
+    const other = await database.connect();
+    const session = await database.connect();
+    const pid = await pidOf(session);
+    const attach = partition('one', -20).replace(
+      'CREATE TABLE app.one PARTITION OF app.events',
+      'ALTER TABLE app.events ATTACH PARTITION app.one',
+    );
+    let code: string | undefined;
+    // Somebody detaches it while the function waits for the lock; until that is seen before the wait has ended.
+    while (code !== 'PKCHG') {
+      await other.query('BEGIN; ALTER TABLE app.events DETACH PARTITION app.one');
+      let over = false;
+      const dropping = refusal(
+        session.query("SELECT partition_keeper._drop_partition('app', 'events', 'app.one'::regclass)"),
+      ).finally(() => {
+        over = true;
+      });
+      let waits = false;
+      while (!over && !waits)
+        waits =
+          (await database.query('SELECT FROM pg_locks WHERE pid = $1 AND NOT granted', [pid])).length > 0;
+      await other.query('COMMIT');
+      code = (await dropping).code;
+      expect(['55P03', 'PKCHG']).toContain(code);
+      expect(await column("SELECT to_regclass('app.one') IS NOT NULL")).toEqual([true]);
+      await other.query(attach);
+    }
   });
 
   test('waits for approval when it would be too much', async () => {
