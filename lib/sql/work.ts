@@ -5,8 +5,8 @@ import type { Routine } from './routine.ts';
 /** As the runs of the product: how long one step may wait for locks. */
 const MAX_WAIT_SECONDS = 60;
 
-/** Locks of a function last to the end of its transaction, so it stops soon. */
-const HOLD_SECONDS = 1;
+/** Locks of a function last to the end of its transaction, so it stops soon after the first. */
+const HOLD_MILLISECONDS = 300;
 
 /** Which held locks a wanted one has to wait for: a mode conflicts with all from one on. */
 const MODES = `ARRAY['AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock',
@@ -291,9 +291,9 @@ END`,
       'p_premake int',
       'p_from timestamptz',
       'p_to timestamptz',
-      'p_until timestamptz',
+      'p_held_since timestamptz',
     ],
-    returns: 'SETOF text',
+    returns: 'TABLE (result text, held_since timestamptz)',
     about:
       'a job on one table, all in the transaction of the caller, until that has held locks for long enough',
     body: `
@@ -302,17 +302,24 @@ DECLARE
   step record;
   attempt int := 0;
 BEGIN
+  held_since := p_held_since;
   LOOP
-    IF clock_timestamp() > p_until AND ${s}._has_step(p_job, p_schema, p_table, p_premake, p_from, p_to, false, skip) THEN
-      RETURN NEXT format('STOPPED: %I.%I is not finished, so that nobody waits for the locks of this transaction for long: do it again, or CALL %s;',
+    IF clock_timestamp() > held_since + interval '${HOLD_MILLISECONDS} milliseconds' AND ${s}._has_step(p_job, p_schema, p_table, p_premake, p_from, p_to, false, skip) THEN
+      result := format('STOPPED: %I.%I is not finished, so that nobody waits for the locks of this transaction for long: do it again, or CALL %s;',
         p_schema, p_table, ${quoteLiteral(s)} || CASE p_job WHEN 'create' THEN '.create_partitions()' ELSE '.cleanup_partitions()' END);
+      RETURN NEXT;
       EXIT;
     END IF;
     SELECT * INTO step FROM ${s}._next(p_job, p_schema, p_table, p_premake, p_from, p_to, false, skip) AS n;
     EXIT WHEN step.outcome = 'nothing';
     attempt := attempt + 1;
-    CONTINUE WHEN step.outcome = 'locked' AND attempt < 5;
-    RETURN NEXT CASE step.outcome WHEN 'done' THEN '' ELSE upper(step.outcome) || ': ' END || step.message;
+    -- Not while it holds locks itself.
+    CONTINUE WHEN step.outcome = 'locked' AND attempt < 5 AND held_since IS NULL;
+    IF step.outcome = 'done' THEN
+      held_since := coalesce(held_since, clock_timestamp());
+    END IF;
+    result := CASE step.outcome WHEN 'done' THEN '' ELSE upper(step.outcome) || ': ' END || step.message;
+    RETURN NEXT;
     EXIT WHEN step.partition IS NULL;
     IF step.outcome <> 'done' THEN
       skip := skip || step.partition;
@@ -337,7 +344,7 @@ DECLARE
   results text;
 BEGIN
   SELECT string_agg(w.result, E'\\n') INTO results
-  FROM ${s}._work('create', schema_name, table_name, NULL::int, at, at + interval '1 microsecond', clock_timestamp() + interval '${HOLD_SECONDS} seconds') AS w(result);
+  FROM ${s}._work('create', schema_name, table_name, NULL::int, at, at + interval '1 microsecond', NULL::timestamptz) AS w;
   -- There is nothing else that an error would undo.
   IF results !~ '^Created' THEN
     RAISE EXCEPTION USING ERRCODE = 'PKERR', MESSAGE = results;
@@ -355,12 +362,17 @@ END`,
     body: `
 DECLARE
   one record;
-  until timestamptz := clock_timestamp() + interval '${HOLD_SECONDS} seconds';
+  step record;
+  held_since timestamptz;
 BEGIN
   FOR one IN SELECT * FROM ${s}.managed_tables() AS t ORDER BY t.ordinal LOOP
-    RETURN QUERY SELECT w.result FROM ${s}._work('create', one.schema_name, one.table_name,
+    FOR step IN SELECT * FROM ${s}._work('create', one.schema_name, one.table_name,
       CASE one.step WHEN 'month' THEN months_ahead WHEN 'quarter' THEN (months_ahead + 2) / 3 WHEN 'year' THEN (months_ahead + 11) / 12 END,
-      NULL::timestamptz, NULL::timestamptz, until) AS w(result);
+      NULL::timestamptz, NULL::timestamptz, held_since) AS w LOOP
+      result := step.result;
+      held_since := step.held_since;
+      RETURN NEXT;
+    END LOOP;
   END LOOP;
 END`,
   },
@@ -373,10 +385,15 @@ END`,
     body: `
 DECLARE
   one record;
-  until timestamptz := clock_timestamp() + interval '${HOLD_SECONDS} seconds';
+  step record;
+  held_since timestamptz;
 BEGIN
   FOR one IN SELECT * FROM ${s}.managed_tables() AS t ORDER BY t.ordinal LOOP
-    RETURN QUERY SELECT w.result FROM ${s}._work('cleanup', one.schema_name, one.table_name, NULL::int, NULL::timestamptz, NULL::timestamptz, until) AS w(result);
+    FOR step IN SELECT * FROM ${s}._work('cleanup', one.schema_name, one.table_name, NULL::int, NULL::timestamptz, NULL::timestamptz, held_since) AS w LOOP
+      result := step.result;
+      held_since := step.held_since;
+      RETURN NEXT;
+    END LOOP;
   END LOOP;
 END`,
   },

@@ -48,7 +48,7 @@ const install = async (...tables: readonly Settings[]): Promise<void> => {
 const column = async (sql: string): Promise<unknown[]> =>
   (await database.query(sql)).map((row) => Object.values(row)[0]);
 
-/** What a function of the document says that stops after a second, until it has come to its end. */
+/** What a function of the document says, which stops soon, until it has come to its end. */
 async function results(call: string, query = database.query): Promise<unknown[]> {
   const all: unknown[] = [];
   for (;;) {
@@ -333,6 +333,26 @@ describe('creation', () => {
     expect(
       (await refusal(database.query('SELECT partition_keeper.require_partition_health()'))).message,
     ).toContain('app.gone');
+  });
+
+  test('by a function stops soon, says so, and goes on when it is called again', async () => {
+    await createEvents();
+    await install({ interval: 'day' }, { table: 'gone' });
+    await database.query(
+      `CREATE TABLE app.of_old PARTITION OF app.events FOR VALUES FROM ('${month(-3)} 00:00+00') TO ('${month(-2)} 00:00+00')`,
+    );
+    const [first = 0] = await database
+      .query<{ result: string }>('SELECT result FROM partition_keeper.create_future_partitions()')
+      .then((rows) => {
+        expect(rows.at(-2)?.result).toMatch(
+          /^STOPPED: app\.events .* CALL partition_keeper\.create_partitions\(\);$/,
+        );
+        return [rows.length];
+      });
+    expect(first).toBeGreaterThan(2);
+    expect((await names()).length).toBe(first - 1);
+    await results('create_future_partitions()');
+    expect(tableOf(await keeper(database, { interval: 'day' }).plan()).steps).toEqual([]);
   });
 
   test('takes the number of months of the document, for longer intervals as for months', async () => {
