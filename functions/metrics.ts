@@ -6,10 +6,10 @@ import {
   type Job,
   METRIC_NAMESPACE,
   type Report,
-  type ReportStep,
   TABLE_METRICS,
   tableDimension,
 } from '../lib/contract.ts';
+import { figuresOfTable, figuresOfWork } from '../lib/jobs/figures.ts';
 
 /** What one line of the embedded metric format says. */
 export interface Measurement {
@@ -17,24 +17,13 @@ export interface Measurement {
   readonly values: Readonly<Record<string, number>>;
 }
 
-const CREATING: ReadonlySet<ReportStep['kind']> = new Set(['create', 'attach', 'move-rows']);
-
-const count = (steps: readonly ReportStep[], wanted: (step: ReportStep) => boolean): number =>
-  steps.filter((step) => step.status === 'done' && wanted(step)).length;
-
 function ofTables(database: string, report: Report): Measurement[] {
   return report.tables.flatMap((table) => {
     const { gauges } = table;
     if (gauges === undefined) return [];
     return {
       dimensions: { [DIMENSIONS.database]: database, [DIMENSIONS.table]: tableDimension(table) },
-      values: {
-        [TABLE_METRICS.missing]: gauges.missing,
-        [TABLE_METRICS.runway]: gauges.runwayDays,
-        [TABLE_METRICS.expired]: gauges.expired,
-        // Unknown is not none.
-        ...(gauges.defaultRows === null ? {} : { [TABLE_METRICS.defaultRows]: gauges.defaultRows }),
-      },
+      values: figuresOfTable(gauges),
     };
   });
 }
@@ -60,15 +49,10 @@ const heartbeats = (database: string, job: Job): Measurement[] =>
  * @param complete whether the run was about all tables, and not a dry run
  */
 export function measurementsOf(database: string, job: Job, report: Report, complete: boolean): Measurement[] {
-  const steps = report.tables.flatMap((table) => table.steps);
-  const done = {
-    [JOB_METRICS.created]: count(steps, ({ kind }) => CREATING.has(kind)),
-    [JOB_METRICS.dropped]: count(steps, ({ kind }) => kind === 'drop'),
-    [JOB_METRICS.lockWait]: steps.reduce((sum, { waitedMs }) => sum + waitedMs, 0),
-  };
+  const done = report.dryRun ? {} : figuresOfWork(report);
   return [
     ...ofTables(database, report),
-    ofJob(database, job, { ...outcome(report.ok, complete), ...(report.dryRun ? {} : done) }),
+    ofJob(database, job, { ...outcome(report.ok, complete), ...done }),
     ...heartbeats(database, job),
   ];
 }

@@ -8,7 +8,7 @@ export const JOBS = ['create', 'cleanup', 'health'] as const;
 export type Job = (typeof JOBS)[number];
 
 /** What produced a report: a job, or one of the read-only commands built from the same parts. */
-export type ReportKind = Job | 'plan' | 'status' | 'validate' | 'convert';
+export type ReportKind = Job | 'plan' | 'status' | 'validate' | 'convert' | 'reindex' | 'doctor' | 'explain';
 
 export type Severity = 'critical' | 'warning' | 'info';
 
@@ -37,6 +37,7 @@ export const FINDINGS = [
   'not-convertible',
   'changes',
   'conversion',
+  'reindex',
 ] as const;
 export type FindingName = (typeof FINDINGS)[number];
 
@@ -72,8 +73,10 @@ export type StepKind =
   | 'catch-up'
   | 'mirror'
   | 'verify'
-  /** Of a conversion that is given up before the switch. */
-  | 'discard';
+  /** Of a conversion that is given up before the switch; and of what an interrupted rebuild has left behind. */
+  | 'discard'
+  /** An index that is built anew beside itself. */
+  | 'reindex';
 export type StepStatus = 'done' | 'planned' | 'failed' | 'not-run';
 
 /** A session that held a lock this run had to wait for. */
@@ -187,6 +190,43 @@ export interface Coverage {
   readonly partitions: readonly PartitionSummary[];
 }
 
+export const CHECKS = [
+  'version',
+  'known-bugs',
+  'writable',
+  'pooler',
+  'tls',
+  'clock',
+  'time-zone',
+  'privileges',
+  'visibility',
+  'old-transactions',
+  'prepared-transactions',
+  'replication-slots',
+  'lock-table',
+  'settings',
+  'autovacuum',
+  'other-managers',
+  'event-triggers',
+  'table',
+  'statistics',
+  'growth',
+] as const;
+export type CheckName = (typeof CHECKS)[number];
+
+/** One thing `doctor` has looked at, and what it found. */
+export interface Check {
+  readonly check: CheckName;
+  /** `unknown`: it could not be looked at, and the message says why. */
+  readonly status: 'ok' | 'unknown' | Severity;
+  /** `schema.table`, where it concerns one table only. */
+  readonly table?: string;
+  readonly message: string;
+  /** A statement or command to paste, or the one thing to do; null where there is nothing. */
+  readonly remedy: string | null;
+  readonly facts: Finding['facts'];
+}
+
 export interface Report {
   readonly version: 1;
   readonly job: ReportKind;
@@ -200,6 +240,8 @@ export interface Report {
   readonly dryRun: boolean;
   readonly ok: boolean;
   readonly tables: readonly TableReport[];
+  /** Only of `doctor`. */
+  readonly checks?: readonly Check[];
   /** Set when nothing could be done at all: no connection, a bad config. */
   readonly error?: ReportError;
 }
@@ -245,8 +287,122 @@ export const ENVIRONMENT = {
   iamUser: 'DATABASE_IAM_USER',
 } as const;
 
+/**
+ * The client context of an invocation by which a run that did not succeed answers with its report, too, instead of
+ * failing: for a caller who waits for the answer, there is nobody else who would have to notice.
+ */
+export const ANSWER_IN_ANY_CASE = { custom: { answer: 'report' } } as const;
+
 /** File of the config beside the code of the functions. */
 export const CONFIG_FILE = 'partitions.config.json';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, findings: 3, refused: 4 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Why a query reads more partitions of a table than it needs, or when it becomes known which it needs. */
+export const PRUNING_FINDINGS = [
+  'no-condition',
+  'expression',
+  'volatile',
+  'or',
+  'row-comparison',
+  'join',
+  'inequality',
+  'own-column',
+  'type',
+  'stable',
+  'parameter',
+  'subquery',
+  'open-ended',
+  'pruning-off',
+  'not-analysed',
+] as const;
+export type PruningFindingName = (typeof PRUNING_FINDINGS)[number];
+
+export interface PruningFinding {
+  readonly finding: PruningFindingName;
+  /** A warning where nothing keeps partitions from being read. */
+  readonly severity: Exclude<Severity, 'critical'>;
+  readonly message: string;
+  /** The condition of the query it is about, as the server prints it; null: none. */
+  readonly condition: string | null;
+  readonly remedy: string;
+  /** What to write instead of the condition; absent where that cannot be derived. */
+  readonly rewritten?: string;
+}
+
+/** When it becomes known which partitions are needed: each comes before the next. */
+export type Pruning = 'planning' | 'start' | 'running' | 'never';
+
+/** A partition that a plan may read. */
+export interface ScannedPartition {
+  /** `schema.name`. */
+  readonly partition: string;
+  /** As the catalog prints them, in the session's time zone: `FOR VALUES FROM (..) TO (..)`, or `DEFAULT`. */
+  readonly bounds: string;
+  readonly scan: string;
+  readonly indexes: readonly string[];
+  /** Estimates of the catalog; rows are null before the first ANALYZE. */
+  readonly bytes: number;
+  readonly rows: number | null;
+}
+
+/** One appearance of a partitioned table in a query. */
+export interface ExplainedTable {
+  readonly schema: string;
+  readonly table: string;
+  /** What the query calls it. */
+  readonly alias: string;
+  readonly partitionKey: string;
+  readonly keyType: string;
+  /** Of the whole table, those of sub-partitioned ones counted singly. */
+  readonly partitions: number;
+  readonly prunedWhenPlanned: number;
+  /** `Subplans Removed`: those that were found not to be needed when execution would start. */
+  readonly removedAtStart: number;
+  readonly scanned: readonly ScannedPartition[];
+  /** Conditions of the query on the table that mention the partition key, as the server prints them. */
+  readonly keyConditions: readonly string[];
+  readonly pruning: Pruning;
+  readonly findings: readonly PruningFinding[];
+}
+
+/** What `pg_stat_statements` has counted of a statement. */
+export interface StatementFigures {
+  readonly calls: number;
+  readonly meanMs: number;
+  readonly totalMs: number;
+  /** Of the time that all statements of the database took, from 0 to 1. */
+  readonly share: number;
+}
+
+export interface ExplainedQuery {
+  readonly query: string;
+  /** How many parameters (`$1`, ..) it has. */
+  readonly parameters: number;
+  readonly tables: readonly ExplainedTable[];
+  /** Only with `--top`. */
+  readonly figures?: StatementFigures;
+  /** Why it cannot be explained. */
+  readonly error?: ReportError;
+}
+
+/** The report of `explain`. */
+export interface ExplainReport {
+  readonly version: 1;
+  readonly job: 'explain';
+  readonly runId: string;
+  readonly database: string;
+  readonly serverVersion: string;
+  readonly startedAt: string;
+  readonly now: string;
+  readonly durationMs: number;
+  readonly dryRun: true;
+  /** Whether all that was asked for could be explained. */
+  readonly ok: boolean;
+  /** The schemas in which names without one were looked up. */
+  readonly searchPath: string;
+  readonly queries: readonly ExplainedQuery[];
+  /** Only with `--top`: how many statements were looked at, and how many could not be seen. */
+  readonly statements?: { readonly explained: number; readonly hidden: number };
+}

@@ -18,6 +18,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { parseConfig } from '../config/config.ts';
+import { DEFAULT_SCHEDULES } from '../config/schedules.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { ENVIRONMENT, JOBS, type Job } from '../contract.ts';
 import { usageError } from '../errors.ts';
@@ -35,7 +36,6 @@ import { FirstRun } from './first-run.ts';
 import { JobFunction } from './job-function.ts';
 import { jobMetric, tableMetric } from './metrics.ts';
 import { notifications } from './notifications.ts';
-import { DEFAULT_SCHEDULES } from './schedule.ts';
 
 export interface PartitionKeeperProps {
   readonly vpc: IVpc;

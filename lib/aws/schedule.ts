@@ -1,13 +1,5 @@
 import { TimeZone } from 'aws-cdk-lib';
 import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
-import type { Job } from '../contract.ts';
-
-/** Create before the new interval needs it, clean up each quarter, look every day. */
-export const DEFAULT_SCHEDULES: Readonly<Record<Job, string>> = {
-  create: '0 2 1 * *',
-  cleanup: '0 3 1 1,4,7,10 *',
-  health: '0 1 * * *',
-};
 
 const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'];
 

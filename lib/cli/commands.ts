@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { Temporal } from 'temporal-polyfill';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { EXIT, type ExitCode, type Report, type ReportKind } from '../contract.ts';
+import type { Report, ReportKind } from '../contract.ts';
 import { runConvert } from '../convert/convert.ts';
 import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
-import { type JobOptions, selectTables } from '../jobs/options.ts';
+import { selectTables } from '../jobs/options.ts';
 import { shellWord } from '../partition/identifiers.ts';
-import { byteLength, MAX_NAME_BYTES } from '../partition/names.ts';
-import { connectionSettings, isConnectionConfigured } from '../postgres/connection-options.ts';
-import { installScript, uninstallScript } from '../sql/script.ts';
-import type { CommonFlags, ConvertFlags, Invocation, LookFlags, SqlFlags, WorkFlags } from './invocation.ts';
+import { isConnectionConfigured } from '../postgres/connection-options.ts';
+import { connectionOf } from './connection.ts';
+import { exitCodeOf } from './exit-code.ts';
+import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
 import { progressOf } from './progress.ts';
 import { render } from './render/render.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -21,24 +21,16 @@ interface Prepared {
   readonly tables: readonly string[] | undefined;
 }
 
-async function prepare(invocation: Invocation, job: ReportKind, flags: CommonFlags): Promise<Prepared> {
+export async function prepare(
+  invocation: Invocation,
+  job: ReportKind,
+  flags: CommonFlags,
+): Promise<Prepared> {
   invocation.job = job;
   invocation.format = flags.format;
   const config = await loadConfig(flags.config, invocation.folder);
   selectTables(config, flags.table);
   return { config, tables: flags.table };
-}
-
-/** Rather than what libpq would try by default, which is hardly ever the database that is meant. */
-function connectionOf(invocation: Invocation, flags: CommonFlags): Pick<JobOptions, 'connection'> {
-  if (!isConnectionConfigured(flags.databaseUrl, invocation.env)) {
-    throw usageError(
-      'database-not-given',
-      'No database is given.',
-      'Set DATABASE_URL=postgresql://user@host:5432/database, or PGHOST and the other PG* variables, or use --database-url.',
-    );
-  }
-  return { connection: connectionSettings(flags.databaseUrl, invocation.env) };
 }
 
 function checkStretch({ from, to }: WorkFlags): void {
@@ -48,14 +40,6 @@ function checkStretch({ from, to }: WorkFlags): void {
     `--from ${from.toString()} is not before --to ${to.toString()}.`,
     'Give the earlier instant to --from.',
   );
-}
-
-/** Failures first: they are what one must look at. */
-function exitCodeOf(report: Report): ExitCode {
-  if (report.tables.some(({ status }) => status === 'failed')) return EXIT.failed;
-  if (report.tables.some(({ status }) => status === 'refused')) return EXIT.refused;
-  const alarming = report.tables.some(({ findings }) => findings.some(({ severity }) => severity !== 'info'));
-  return report.job === 'health' && alarming ? EXIT.findings : EXIT.ok;
 }
 
 /** Remedies are commands to paste: they must find the same config. */
@@ -68,10 +52,14 @@ function withConfigFlag(report: Report, file: string | undefined): Report {
     findings: table.findings.map((finding) => ({ ...finding, remedy: complete(finding.remedy) })),
     ...(table.error === undefined ? {} : { error: { ...table.error, hint: complete(table.error.hint) } }),
   }));
-  return { ...report, tables };
+  const checks = report.checks?.map((check) => ({
+    ...check,
+    remedy: check.remedy === null ? null : complete(check.remedy),
+  }));
+  return { ...report, tables, ...(checks === undefined ? {} : { checks }) };
 }
 
-function finish(invocation: Invocation, flags: CommonFlags, report: Report): void {
+export function finish(invocation: Invocation, flags: CommonFlags, report: Report): void {
   render(withConfigFlag(report, flags.config), {
     format: invocation.format,
     env: invocation.env,
@@ -106,6 +94,7 @@ export async function planned(
       ...flags,
       maxWaitMs: flags.maxWait === undefined ? undefined : flags.maxWait * 1000,
       tables: prepared.tables,
+      partitions: flags.partition,
       config: prepared.config,
       signal: stop.signal,
       onStep: progress.onStep,
@@ -222,21 +211,4 @@ export async function validate(invocation: Invocation, flags: CommonFlags): Prom
     ? await runValidate({ ...prepared, ...connectionOf(invocation, flags) })
     : configReport(prepared);
   finish(invocation, flags, report);
-}
-
-/** Nothing but the script goes to the standard output, so that it can be piped on. */
-export async function sql(invocation: Invocation, flags: SqlFlags): Promise<void> {
-  const { schema, pgCron } = flags;
-  if (schema === '' || schema.startsWith('pg_') || byteLength(schema) > MAX_NAME_BYTES) {
-    throw usageError(
-      'schema-name',
-      `${schema === '' ? 'An empty text' : schema} cannot be the name of a schema for functions.`,
-      `Give --schema a name of 1 to ${MAX_NAME_BYTES} bytes that does not begin with pg_, which PostgreSQL keeps for itself.`,
-    );
-  }
-  const config = await loadConfig(flags.config, invocation.folder);
-  const tables = selectTables(config, flags.table);
-  process.stdout.write(
-    flags.uninstall === true ? uninstallScript({ schema }) : installScript(tables, { schema, pgCron }),
-  );
 }

@@ -1,10 +1,30 @@
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
+import { DEFAULT_SCHEDULES } from '../config/schedules.ts';
+import type { Job } from '../contract.ts';
 import { STAGES } from '../convert/unit.ts';
+import { LEVELS } from '../serve/log.ts';
 import { DEFAULT_SQL_SCHEMA } from '../sql/schema.ts';
-import { convert, health, plan, planned, sql, status, validate } from './commands.ts';
-import type { CommonFlags, ConvertFlags, Invocation, LookFlags, SqlFlags, WorkFlags } from './invocation.ts';
+import { doctor } from './commands/doctor.ts';
+import { explain } from './commands/explain.ts';
+import { invoke } from './commands/invoke.ts';
+import { reindex } from './commands/reindex.ts';
+import { serve } from './commands/serve.ts';
+import { sql } from './commands/sql.ts';
+import { convert, health, plan, planned, status, validate } from './commands.ts';
+import type {
+  CommonFlags,
+  ConvertFlags,
+  ExplainFlags,
+  Invocation,
+  InvokeFlags,
+  LookFlags,
+  ReindexFlags,
+  ServeFlags,
+  SqlFlags,
+  WorkFlags,
+} from './invocation.ts';
 
 /** A date means its first moment in UTC. */
 function instant(text: string): Temporal.Instant {
@@ -25,6 +45,10 @@ const wholeNumber =
 
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
+const TABLE = new Option(
+  '-t, --table <schema.table>',
+  'only this table of the config; may be repeated',
+).argParser(collect);
 const NOW = new Option(
   '--now <instant>',
   "plan as if it were this time, instead of by the server's clock",
@@ -39,37 +63,69 @@ const FROM = new Option(
 const TO = new Option('--to <instant>', 'cover up to here, instead of the look-ahead').argParser(instant);
 const APPROVE = new Option('--approve', 'go on where a guard would refuse');
 const DRY_RUN = new Option('--dry-run', 'show what would be done and do nothing');
+const PARTITION = new Option(
+  '--partition <schema.name>',
+  'remove this expired partition only; may be repeated',
+).argParser(collect);
 const MAX_WAIT = new Option(
   '--max-wait <seconds>',
   'how long one step may wait for locks (default: 60)',
 ).argParser(wholeNumber(1, 86_400));
 const EXACT_SIZES = new Option('--exact-sizes', 'measure sizes instead of estimating them from the catalog');
 
-/** What has to do with the config, but not with a database. */
-function configCommand(name: string, description: string): Command {
-  return new Command(name)
-    .description(description)
-    .addOption(
-      new Option('-c, --config <file>', 'config file (default: partitions.config.ts, .js, .mjs or .json)'),
-    )
-    .addOption(
-      new Option('-t, --table <schema.table>', 'only this table of the config; may be repeated').argParser(
-        collect,
-      ),
-    );
-}
+const CONFIG = new Option(
+  '-c, --config <file>',
+  'config file (default: partitions.config.ts, .js, .mjs or .json)',
+);
+const DATABASE_URL = new Option(
+  '--database-url <url>',
+  'postgresql://... (default: DATABASE_URL, then PGHOST and the other PG* variables)',
+);
 
 function command(name: string, description: string): Command {
-  return configCommand(name, description)
-    .addOption(
-      new Option(
-        '--database-url <url>',
-        'postgresql://... (default: DATABASE_URL, then PGHOST and the other PG* variables)',
-      ),
-    )
+  return new Command(name)
+    .description(description)
+    .addOption(CONFIG)
+    .addOption(DATABASE_URL)
+    .addOption(TABLE)
     .addOption(
       new Option('--format <format>', 'output').choices(['pretty', 'json', 'sql']).default('pretty'),
     );
+}
+
+/** The scheduler: it works on all tables, says everything as log records, and goes by the clock alone. */
+function serveCommand(): Command {
+  const schedule = (job: Job): Option =>
+    new Option(
+      `--${job}-schedule <cron>`,
+      `when to run ${job}: five fields, or off (default: as under deployment in the config, else '${DEFAULT_SCHEDULES[job]}')`,
+    ).env(`PARTITION_KEEPER_${job.toUpperCase()}_SCHEDULE`);
+  return new Command('serve')
+    .description('run create, cleanup and health by their schedules, with health endpoints and metrics')
+    .addOption(CONFIG)
+    .addOption(DATABASE_URL)
+    .addOption(
+      new Option('--listen <host:port>', 'where /healthz, /readyz and /metrics answer')
+        .env('PARTITION_KEEPER_LISTEN')
+        .default('127.0.0.1:9850'),
+    )
+    .addOption(schedule('create'))
+    .addOption(schedule('cleanup'))
+    .addOption(schedule('health'))
+    .addOption(
+      new Option(
+        '--time-zone <zone>',
+        'whose clock the schedules mean (default: as in the config, else UTC)',
+      ).env('PARTITION_KEEPER_TIME_ZONE'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'log records of this level and above')
+        .choices(LEVELS)
+        .env('PARTITION_KEEPER_LOG_LEVEL')
+        .default('info'),
+    )
+    .addOption(MAX_WAIT)
+    .addOption(new Option('--now <instant>').hideHelp());
 }
 
 const version = (): string => {
@@ -80,8 +136,8 @@ const version = (): string => {
 };
 
 const EXIT_CODES = `
-Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health found warnings or critical findings,
-4 refused by a guard.`;
+Exit codes: 0 ok, 1 failed, 2 usage or config error, 3 health, doctor or explain found warnings
+or critical findings, 4 refused by a guard.`;
 
 /** The whole command line; running a command sets the invocation's exit code. */
 export function buildProgram(invocation: Invocation): Command {
@@ -119,6 +175,7 @@ export function buildProgram(invocation: Invocation): Command {
   );
   program.addCommand(
     command('cleanup', 'remove the partitions that are past retention')
+      .addOption(PARTITION)
       .addOption(DRY_RUN)
       .addOption(NOW)
       .addOption(APPROVE)
@@ -179,8 +236,83 @@ export function buildProgram(invocation: Invocation): Command {
   program.addCommand(
     conversion('unconvert', 'turn a partitioned table back into a plain one while it is in use'),
   );
+  program.addCommand(serveCommand().action((flags: ServeFlags) => serve(invocation, flags)));
   program.addCommand(
-    configCommand('sql', 'print a script that installs functions which do this in the database itself')
+    command('reindex', "rebuild the indexes of a table's partitions while it is in use; goes on where it was")
+      .argument('<target>', 'schema.table of the config, or schema.index of such a table or of a partition')
+      .addOption(new Option('--index <index>', 'only this index; may be repeated').argParser(collect))
+      .addOption(
+        new Option('--partition <schema.partition>', 'only of this partition; may be repeated').argParser(
+          collect,
+        ),
+      )
+      .addOption(new Option('--invalid', 'only those that are invalid and so serve no query'))
+      .addOption(
+        new Option('-j, --jobs <number>', 'partitions to work on at a time (default: 1)').argParser(
+          wholeNumber(1, 64),
+        ),
+      )
+      .addOption(new Option('--restart', 'also what an interrupted run has rebuilt already'))
+      .addOption(DRY_RUN)
+      .addOption(
+        new Option(
+          '--max-wait <seconds>',
+          'how long one index may wait for older transactions (default: 600)',
+        ).argParser(wholeNumber(1, 86_400)),
+      )
+      .action((target: string, flags: ReindexFlags) => reindex(invocation, target, flags)),
+  );
+  program.addCommand(
+    command(
+      'doctor',
+      'look at what surrounds the tables: server, rights, locks, clocks, others; changes nothing',
+    ).action((flags: CommonFlags) => doctor(invocation, flags)),
+  );
+  program.addCommand(
+    new Command('invoke')
+      .description('have a job done by its function on AWS, and show the report')
+      .argument('<job>', 'create, cleanup or health')
+      .addOption(
+        new Option('--stack <name>', 'the stack whose outputs name the functions').default('PartitionKeeper'),
+      )
+      .addOption(new Option('--function <name>', 'name or ARN of the function, instead of the stack'))
+      .addOption(new Option('--region <region>', 'default: AWS_REGION, then that of the profile'))
+      .addOption(new Option('--profile <name>', 'default: AWS_PROFILE'))
+      .addOption(TABLE)
+      .addOption(PARTITION)
+      .addOption(DRY_RUN)
+      .addOption(PREMAKE)
+      .addOption(FROM)
+      .addOption(TO)
+      .addOption(APPROVE)
+      .addOption(new Option('--payload <json>', 'the payload itself, instead of the flags'))
+      .addOption(new Option('--format <format>', 'output').choices(['pretty', 'json']).default('pretty'))
+      .action((job: string, flags: InvokeFlags) => invoke(invocation, job, flags)),
+  );
+  program.addCommand(
+    command('explain', 'show which partitions a query reads, and why not fewer; the query is not run')
+      .argument('[query]', 'one statement, in quotes; $1, $2 for parameters')
+      .addOption(
+        new Option(
+          '--top [number]',
+          'instead of a query: the most frequent statements without a usable condition on the key, from pg_stat_statements',
+        )
+          .argParser(wholeNumber(1, 500))
+          .preset('10'),
+      )
+      .addOption(
+        new Option(
+          '--search-path <schemas>',
+          'where names without a schema are looked up (default: as the role and the database have it)',
+        ),
+      )
+      .action((query: string | undefined, flags: ExplainFlags) => explain(invocation, query, flags)),
+  );
+  program.addCommand(
+    new Command('sql')
+      .description('print a script that installs functions which do this in the database itself')
+      .addOption(CONFIG)
+      .addOption(TABLE)
       .addOption(new Option('--schema <name>', 'where to put them').default(DEFAULT_SQL_SCHEMA))
       .addOption(new Option('--pg-cron', 'also schedule the jobs with the extension pg_cron'))
       .addOption(

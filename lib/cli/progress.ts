@@ -1,7 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Blocker } from '../contract.ts';
-import type { ProgressEvent } from '../convert/convert.ts';
-import type { StepEvent, WaitEvent } from '../jobs/options.ts';
+import type { ProgressEvent, StepEvent, WaitEvent } from '../jobs/options.ts';
 import type { Format } from './invocation.ts';
 import { secondsText } from './render/text.ts';
 
@@ -51,7 +50,9 @@ function rates() {
     readonly rows: number;
     readonly kind: string;
   } | null = null;
-  return ({ kind, finished, total, rows }: ProgressEvent): string => {
+  return ({ kind, phase, finished, total, rows }: ProgressEvent): string => {
+    if (phase !== undefined)
+      return ` ${phase}${total > 0 ? ` ${Math.floor((finished / total) * 100)} %` : ''}`;
     const now = performance.now();
     if (began?.kind !== kind) began = { at: now, finished, rows: rows ?? 0, kind };
     const seconds = (now - began.at) / 1000;

@@ -7,6 +7,9 @@ const MONTHS = '(?:[0-9*,/-]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)+';
 const WEEKDAYS = '(?:[0-9*,-]|SUN|MON|TUE|WED|THU|FRI|SAT)+';
 const COMMON = new RegExp(`^${[NUMBERS, NUMBERS, NUMBERS, MONTHS, WEEKDAYS].join('\\s+')}$`);
 
+/** A date to look for others from. */
+const SOME_DATE = new Date('2027-01-01T00:00:00Z');
+
 /** Why a text is not a schedule; null when it is one. */
 function problemOf(pattern: string): string | null {
   const [, , day, , weekDay] = pattern.split(/\s+/);
@@ -14,8 +17,8 @@ function problemOf(pattern: string): string | null {
     return 'it must have five fields of numbers, * , - and /, months and weekdays also by name (JAN, MON), weekdays without /';
   if (day !== '*' && weekDay !== '*') return 'one of day and weekday must be *';
   try {
-    new Cron(pattern, { paused: true, mode: '5-part' });
-    return null;
+    const next = new Cron(pattern, { paused: true, mode: '5-part', timezone: 'UTC' }).nextRun(SOME_DATE);
+    return next === null ? 'no such date ever comes' : null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

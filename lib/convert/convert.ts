@@ -1,14 +1,13 @@
 import type { Finding, Report, ReportError, TableReport } from '../contract.ts';
 import { KeeperError, usageError } from '../errors.ts';
-import { DEFAULT_MAX_WAIT_MS, type JobOptions, selectTables } from '../jobs/options.ts';
+import { DEFAULT_MAX_WAIT_MS, type JobOptions, type ProgressEvent, selectTables } from '../jobs/options.ts';
 import { executedStep, plannedStep } from '../jobs/report.ts';
 import { base, type Run, reportOf, SKIPPED, start } from '../jobs/run-context.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { endSession, takeTableLocks } from '../postgres/advisory-lock.ts';
-import { applyUnit, type Progress, type StepOutcome } from '../postgres/apply/apply.ts';
+import { applyUnit, type StepOutcome } from '../postgres/apply/apply.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import { SQLSTATE } from '../postgres/sqlstate.ts';
-import type { Step } from '../postgres/step.ts';
 import { comparisonFindings } from './copy/standing.ts';
 import type { Strategy } from './marker.ts';
 import { begun, checkWish, outlook, type Wish } from './outlook.ts';
@@ -16,14 +15,6 @@ import { checkPace, keepPace, type Pace } from './pace.ts';
 import { lookAt } from './situation.ts';
 import { surroundings } from './surroundings.ts';
 import type { Stage } from './unit.ts';
-
-/** How far one long step is. */
-export interface ProgressEvent extends Progress {
-  readonly schema: string;
-  readonly table: string;
-  readonly kind: Step['kind'];
-  readonly partition: string;
-}
 
 export interface ConvertJobOptions extends Omit<JobOptions, 'tables' | 'now'>, Pace {
   /** `schema.table` of the config. */

@@ -1,9 +1,10 @@
 import type { Temporal } from 'temporal-polyfill';
 import type { Config } from '../config/config.ts';
-import type { Blocker, ReportStep } from '../contract.ts';
+import type { Blocker, ReportStep, StepKind } from '../contract.ts';
 import { usageError } from '../errors.ts';
 import { displayName } from '../partition/identifiers.ts';
 import type { TableConfig } from '../partition/table-config.ts';
+import type { Progress } from '../postgres/apply/apply.ts';
 import type { ConnectionSettings } from '../postgres/connection-options.ts';
 
 /** A step that has just been done or has failed, for progress displays and logs. */
@@ -25,6 +26,16 @@ export interface WaitEvent {
   readonly waitingFor: readonly Blocker[];
   readonly finished: number;
   readonly total: number;
+}
+
+/** How far one long step is. */
+export interface ProgressEvent extends Progress {
+  readonly schema: string;
+  readonly table: string;
+  readonly kind: StepKind;
+  readonly partition: string;
+  /** What the server is at, in its words, where it says so. */
+  readonly phase?: string;
 }
 
 /** What every job takes. */

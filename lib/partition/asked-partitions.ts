@@ -27,16 +27,16 @@ export function notRemovable(
   table: PartitionedTable,
   names: readonly string[],
   removable: readonly Relation[],
-  because: string,
+  why: (relation: Relation) => string,
 ): ReportError | null {
   const kept = relationsOf(table).filter(
     (relation) => isNamed(relation, names) && !removable.some(({ oid }) => oid === relation.oid),
   );
   if (kept.length === 0) return null;
-  const all = kept.map(({ schema, name }) => displayName(schema, name)).join(', ');
+  const all = kept.map((relation) => `${displayName(relation.schema, relation.name)} ${why(relation)}`);
   return {
     code: 'not-expired',
-    message: `Nothing of ${displayName(table.schema, table.name)} is removed: ${all} ${kept.length === 1 ? 'is' : 'are'} not to be removed under the ${because}, or must be kept for another reason.`,
-    hint: 'See what a cleanup would remove, and why the rest is kept: partition-keeper plan cleanup, partition-keeper health. To remove it all the same, shorten the retention in the config.',
+    message: `Nothing of ${displayName(table.schema, table.name)} is removed: ${all.join('; ')}.`,
+    hint: 'See what a cleanup would remove: partition-keeper plan cleanup. To remove it all the same, shorten the retention in the config.',
   };
 }

@@ -8,6 +8,7 @@ import { keeperCommand } from './remedy.ts';
 import { type Schedule, scheduleOf } from './schedule.ts';
 import { before, spanText } from './span.ts';
 import type { TableConfig } from './table-config.ts';
+import { whyKept } from './why-kept.ts';
 
 export interface CleanupOptions {
   readonly now: Temporal.Instant;
@@ -168,7 +169,9 @@ export function planCleanup(
   const mistaken =
     names === undefined
       ? null
-      : notRemovable(table, names, [...removable, ...detached], retentionText(config));
+      : notRemovable(table, names, [...removable, ...detached], (relation) =>
+          whyKept(relation, table, config, schedule),
+        );
   return {
     steps: [...pendingFirst.map((partition) => attachedStep(partition, table, config, schedule)), ...waiting],
     findings: kept.map(referencedFinding),

@@ -25,6 +25,22 @@ export function before(instant: Temporal.Instant, span: Span, timeZone: string):
   return onDate.subtract({ hours });
 }
 
+/** The first instant that the span no longer protects: `before` of it is not earlier than the given one. */
+export function after(instant: Temporal.Instant, span: Span, timeZone: string): Temporal.Instant {
+  const { years = 0, months = 0, weeks = 0, days = 0, hours = 0 } = span;
+  const wall = instant.toZonedDateTimeISO(timeZone).toPlainDateTime();
+  let later = wall.add({ years, months, weeks, days });
+  const instantOf = (): Temporal.Instant =>
+    (later.equals(wall)
+      ? instant
+      : later.toZonedDateTime(timeZone, { disambiguation: 'later' }).toInstant()
+    ).add({ hours });
+  // A month after 31 March is 30 April, but a month before that is 30 March.
+  while (before(instantOf(), span, timeZone).epochNanoseconds < instant.epochNanoseconds)
+    later = later.add({ days: 1 }).with({ hour: 0, minute: 0, second: 0, millisecond: 0, microsecond: 0 });
+  return instantOf();
+}
+
 /** For people: `7 years`, `1 year 6 months`, `90 days`. */
 export function spanText(span: Span): string {
   return SPAN_UNITS.flatMap((unit) => {

@@ -1,5 +1,6 @@
 /** SQLSTATE codes this project decides by. Messages are never matched: they are translated and change. */
 export const SQLSTATE = {
+  protocolViolation: '08P01',
   /** From PostgreSQL 18 on for ON DELETE RESTRICT; before, that was a violation of the foreign key too. */
   restrictViolation: '23001',
   foreignKeyViolation: '23503',
@@ -11,12 +12,18 @@ export const SQLSTATE = {
   invalidCatalog: '3D000',
   deadlock: '40P01',
   insufficientPrivilege: '42501',
+  syntaxError: '42601',
   datatypeMismatch: '42804',
+  /** A parameter whose type nothing tells. */
+  indeterminateType: '42P18',
   duplicateTable: '42P07',
+  undefinedColumn: '42703',
   undefinedTable: '42P01',
   outOfMemory: '53200',
   diskFull: '53100',
   tooManyConnections: '53300',
+  /** What a library would have to be loaded for at the start of the server. */
+  prerequisiteMissing: '55000',
   lockNotAvailable: '55P03',
   cancelled: '57014',
   adminShutdown: '57P01',

@@ -114,6 +114,36 @@ describe('what goes where', () => {
     expect(painted(false, { FORCE_COLOR: '1' })).toBe(false);
   });
 
+  test('cleanup --partition removes those named, and refuses what is not expired, saying until when', async () => {
+    await using own = await databaseWithEvents();
+    const cleanup = (...args: string[]) =>
+      runCli(['cleanup', '--format', 'json', ...args], { config, url: own.url });
+    const before = await partitionsOf(own);
+    const kept = await cleanup(
+      '--partition',
+      `app.${month(-4)}`,
+      '--partition',
+      `app.${month(-1)}`,
+      '--approve',
+    );
+    expect(kept.code).toBe(4);
+    expect(report(kept).tables[0]).toMatchObject({
+      status: 'refused',
+      error: { code: 'not-expired', message: expect.stringContaining(`is kept until ${monthStart(1)}`) },
+    });
+    const unknown = await cleanup('--partition', 'app.nowhere');
+    expect([unknown.code, report(unknown).error?.code]).toEqual([2, 'partition-unknown']);
+    const dry = await cleanup('--partition', `app.${month(-4)}`, '--dry-run');
+    expect([dry.code, report(dry).dryRun]).toEqual([0, true]);
+    expect(report(dry).tables[0]?.steps).toMatchObject([
+      { kind: 'drop', partition: `app.${month(-4)}`, status: 'planned' },
+    ]);
+    expect(await partitionsOf(own)).toEqual(before);
+    expect((await cleanup('--partition', `app.${month(-4)}`)).code).toBe(0);
+    const { [month(-4)]: _, ...others } = before;
+    expect(await partitionsOf(own)).toEqual(others);
+  });
+
   test('a refusal of a guard ends with 4, a table that fails with 1', async () => {
     const careful = configFile({ ...events, maxExpiredShare: 0.1 });
     const refused = await runCli(['cleanup', '--format', 'json'], { config: careful, url: database.url });

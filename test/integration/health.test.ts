@@ -184,10 +184,12 @@ describe('health finds', () => {
       severity: 'warning',
       partition: `app.${table}_2026_11`,
       facts: { index: 'Half done' },
-      remedy: 'REINDEX INDEX CONCURRENTLY app."Half done";',
+      remedy: `npx partition-keeper reindex app.${table} --invalid`,
     });
     await database.query(`DELETE FROM app.${table} WHERE at < '2026-11-06'`);
-    await database.query(finding?.remedy ?? '');
+    expect((await keeper(database, { table }).reindex({ target: `app.${table}`, invalid: true })).ok).toBe(
+      true,
+    );
     expect(await findingsNow({ table })).toEqual([]);
   });
 

@@ -61,7 +61,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 }
 
 /** What a program needs of the system to run at all. */
-function systemEnvironment(): NodeJS.ProcessEnv {
+export function systemEnvironment(): NodeJS.ProcessEnv {
   const { PATH, SystemRoot, TEMP, TMPDIR, NODE_V8_COVERAGE } = process.env;
   return { PATH, SystemRoot, TEMP, TMPDIR, NODE_V8_COVERAGE };
 }

@@ -8,6 +8,7 @@ import {
   type InspectJobOptions,
   type JobOptions,
   parseConfig,
+  type ReindexJobOptions,
   type Report,
   type ReportStep,
   runCleanup,
@@ -15,6 +16,7 @@ import {
   runCreate,
   runHealth,
   runPlan,
+  runReindex,
   runStatus,
   runValidate,
   type TableReport,
@@ -44,6 +46,7 @@ export interface Keeper {
   readonly health: (options?: Without<InspectJobOptions>) => Promise<Report>;
   readonly status: (options?: Without<InspectJobOptions>) => Promise<Report>;
   readonly validate: (options?: Without<InspectJobOptions>) => Promise<Report>;
+  readonly reindex: (options?: Partial<Omit<ReindexJobOptions, 'config' | 'connection'>>) => Promise<Report>;
   readonly convert: (options?: Partial<Omit<ConvertJobOptions, 'config' | 'connection'>>) => Promise<Report>;
 }
 
@@ -60,6 +63,7 @@ export function keeper(to: { readonly url: string }, ...tables: readonly Setting
     health: (options) => runHealth({ ...common, ...options }),
     status: (options) => runStatus({ ...common, ...options }),
     validate: (options) => runValidate({ ...common, ...options }),
+    reindex: (options) => runReindex({ ...common, target: 'app.events', ...options }),
     convert: (options) => runConvert({ ...common, table: 'app.events', ...options }),
   };
 }

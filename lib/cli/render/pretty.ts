@@ -1,5 +1,6 @@
 import type { Blocker, Finding, Report, ReportStep, Severity, TableReport } from '../../contract.ts';
 import { displayName } from '../../partition/identifiers.ts';
+import { doctorText } from './doctor.ts';
 import type { Style } from './style.ts';
 import { bytesText, columns, counted, dayText, secondsText } from './text.ts';
 import { legend, timeline } from './timeline.ts';
@@ -18,7 +19,7 @@ function heading(report: Report, style: Style): string {
     report.database === null
       ? 'config only, no database'
       : `database ${report.database}, PostgreSQL ${report.serverVersion}`;
-  const mayChange = report.job === 'create' || report.job === 'cleanup' || report.job === 'convert';
+  const mayChange = ['create', 'cleanup', 'convert', 'reindex'].includes(report.job);
   const dryRun = report.dryRun && mayChange ? ' (dry run)' : '';
   return `${style.bold(`partition-keeper ${report.job}`)}${dryRun}: ${server}, now ${report.now.replace(/\.\d+Z$/, 'Z')}\n\n`;
 }
@@ -205,6 +206,7 @@ const PAST_TENSE: Record<ReportStep['kind'], string> = {
   'catch-up': 'brought up to date',
   mirror: 'mirrored',
   verify: 'verified',
+  reindex: 'reindexed',
 };
 
 function summary(report: Report, style: Style): string {
@@ -261,6 +263,8 @@ export function renderPretty(report: Report, options: PrettyOptions): string {
       return `${head}${report.tables.map((table) => healthText(table, style)).join('')}\n${gaugesText(report, style)}${healthSummary(report, style)}`;
     case 'status':
       return `${head}${report.tables.map((table) => statusText(table, options)).join('\n')}\n${gaugesText(report, style)}\n${legend(style)}`;
+    case 'doctor':
+      return head + doctorText(report, style);
     case 'validate':
       return head + validateText(report, style);
     default:

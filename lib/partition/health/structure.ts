@@ -1,6 +1,6 @@
 import type { Finding, FindingName } from '../../contract.ts';
 import { INTERVALS } from '../calendar.ts';
-import { displayName } from '../identifiers.ts';
+import { displayName, shellWord } from '../identifiers.ts';
 import type { Partition, PartitionedTable } from '../model.ts';
 import { byteLength, MAX_NAME_BYTES } from '../names.ts';
 import { isBounded, type Range } from '../range.ts';
@@ -90,7 +90,7 @@ export function indexFindings(view: View): Finding[] {
           'index-invalid',
           'warning',
           `The index ${index} of ${name} is invalid: it costs writes and serves no query.`,
-          `REINDEX INDEX CONCURRENTLY ${displayName(partition.schema, index)};`,
+          `npx partition-keeper reindex ${shellWord(`${table.schema}.${table.name}`)} --invalid`,
           { index },
           partition,
         ),

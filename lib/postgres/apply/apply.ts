@@ -42,7 +42,7 @@ export interface Progress {
 }
 
 /** Takes back what a step outside a transaction set for the session. */
-const RESET = "RESET ROLE; SET lock_timeout = '2s'; SET statement_timeout = '60s'";
+export const RESET = "RESET ROLE; SET lock_timeout = '2s'; SET statement_timeout = '60s'";
 
 /** Ends whatever a failed step left open. */
 async function leaveClean(client: pg.Client): Promise<void> {

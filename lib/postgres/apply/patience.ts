@@ -44,23 +44,28 @@ const describe = (blocker: Blocker): string => {
   return `pid ${blocker.pid} (${[...who, `${blocker.lockMode} on ${blocker.relation}`].join(', ')}${query})`;
 };
 
-function describeAll(blockers: readonly Blocker[]): string {
+/** Who is in the way, for a sentence. */
+export function blockersText(blockers: readonly Blocker[]): string {
   if (blockers.length === 0) return 'nobody long enough to be seen';
   const oldest = blockers.toSorted((one, other) => (other.ageSeconds ?? 0) - (one.ageSeconds ?? 0));
   const more = oldest.length > NAMED ? [`and ${oldest.length - NAMED} more`] : [];
   return [...oldest.slice(0, NAMED).map(describe), ...more].join('; ');
 }
 
+/** What to do about those who are in the way. */
+export function endingThem(blockers: readonly Blocker[]): string {
+  const pids = [...new Set(blockers.map(({ pid }) => pid))].filter((pid) => pid !== 0);
+  return pids.length === 0
+    ? 'Run the command again in a quieter moment, or allow it more time with --max-wait.'
+    : `Wait for these transactions and run the command again, or end them: ${pids.map((pid) => `SELECT pg_terminate_backend(${pid});`).join(' ')}`;
+}
+
 function outOfTime(needs: readonly LockNeed[], blockers: readonly Blocker[], budgetMs: number): KeeperError {
   const relations = [...new Set(needs.map(({ relation }) => relation))].join(', ');
-  const pids = [...new Set(blockers.map(({ pid }) => pid))].filter((pid) => pid !== 0);
   return new KeeperError({
     code: 'lock-not-available',
-    message: `No lock on ${relations} could be had within ${Math.round(budgetMs / 1000)} s without making others wait; in the way: ${describeAll(blockers)}.`,
-    hint:
-      pids.length === 0
-        ? 'Run the command again in a quieter moment, or allow it more time with --max-wait.'
-        : `Wait for these transactions and run the command again, or end them: ${pids.map((pid) => `SELECT pg_terminate_backend(${pid});`).join(' ')}`,
+    message: `No lock on ${relations} could be had within ${Math.round(budgetMs / 1000)} s without making others wait; in the way: ${blockersText(blockers)}.`,
+    hint: endingThem(blockers),
   });
 }
 

@@ -106,7 +106,7 @@ describe('a payload of cleanup', () => {
   });
 
   test.each([
-    ['inside retention', ['public.first', 'public.present'], /public\.present is not to be removed/],
+    ['inside retention', ['public.first', 'public.present'], /public\.present is kept until/],
     ['unknown', ['public.first', 'public.thrid'], /no configured table .* public\.thrid/i],
   ])('that names one that is %s removes nothing', async (_, partitions, message) => {
     await expect(handlerFor('cleanup')({ partitions }, plentyOfTime)).rejects.toThrow(message);

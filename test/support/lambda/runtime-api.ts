@@ -29,10 +29,16 @@ export interface Answer {
   readonly logs: readonly string[];
 }
 
+export interface InvokeOptions {
+  readonly timeoutMs?: number;
+  /** JSON that the caller sends beside the payload. */
+  readonly clientContext?: string;
+}
+
 /** A function in a process of its own, as in one instance of Lambda. */
 export interface RunningFunction extends AsyncDisposable {
   /** Invocations wait for one another. Rejects if the process ends before it has answered. */
-  readonly invoke: (payload: unknown, options?: { readonly timeoutMs?: number }) => Promise<Answer>;
+  readonly invoke: (payload: unknown, options?: InvokeOptions) => Promise<Answer>;
   /** All lines of the standard output and the standard error so far. */
   readonly logs: () => readonly string[];
   readonly stop: () => Promise<void>;
@@ -41,6 +47,7 @@ export interface RunningFunction extends AsyncDisposable {
 interface Invocation {
   readonly payload: unknown;
   readonly timeoutMs: number;
+  readonly clientContext: string | undefined;
   readonly settle: (ok: boolean, payload: unknown) => void;
 }
 
@@ -69,7 +76,8 @@ export async function listen(
   return { port: (server.address() as AddressInfo).port, close };
 }
 
-const headersOf = (requestId: string, timeoutMs: number) => ({
+const headersOf = (requestId: string, { timeoutMs, clientContext }: Invocation) => ({
+  ...(clientContext === undefined ? {} : { 'Lambda-Runtime-Client-Context': clientContext }),
   'content-type': 'application/json',
   'Lambda-Runtime-Aws-Request-Id': requestId,
   'Lambda-Runtime-Deadline-Ms': String(Date.now() + timeoutMs),
@@ -88,7 +96,7 @@ async function startRuntimeApi(): Promise<RuntimeApi> {
     if (invocation === undefined) return;
     const requestId = randomUUID();
     running.set(requestId, invocation);
-    idle?.writeHead(200, headersOf(requestId, invocation.timeoutMs)).end(JSON.stringify(invocation.payload));
+    idle?.writeHead(200, headersOf(requestId, invocation)).end(JSON.stringify(invocation.payload));
     idle = undefined;
   };
 
@@ -189,13 +197,18 @@ export async function startFunction(options: FunctionOptions): Promise<RunningFu
     rmSync(folder, { recursive: true });
   };
   let last: Promise<unknown> = Promise.resolve();
-  const invoke = async (payload: unknown, timeoutMs: number): Promise<Answer> => {
+  const invoke = async (
+    payload: unknown,
+    timeoutMs: number,
+    clientContext: string | undefined,
+  ): Promise<Answer> => {
     const earlier = lines().length;
     const began = performance.now();
     const answer = new Promise<Omit<Answer, 'logs'>>((resolve) => {
       api.submit({
         payload,
         timeoutMs,
+        clientContext,
         settle: (ok, result) => resolve({ ok, payload: result, milliseconds: performance.now() - began }),
       });
     });
@@ -209,8 +222,8 @@ export async function startFunction(options: FunctionOptions): Promise<RunningFu
     throw error;
   }
   return {
-    invoke: (payload, { timeoutMs = ownTimeoutMs } = {}) => {
-      const answer = last.then(() => invoke(payload, timeoutMs));
+    invoke: (payload, { timeoutMs = ownTimeoutMs, clientContext } = {}) => {
+      const answer = last.then(() => invoke(payload, timeoutMs, clientContext));
       last = answer.catch(() => {});
       return answer;
     },

@@ -65,6 +65,7 @@ function contextOf(headers) {
   return {
     awsRequestId: headers['lambda-runtime-aws-request-id'],
     invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    clientContext: JSON.parse(headers['lambda-runtime-client-context'] ?? 'null') ?? undefined,
     functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
     memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     getRemainingTimeInMillis: () => deadline - Date.now(),

@@ -1,8 +1,8 @@
 import { Cron } from 'croner';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_SCHEDULES } from '../../../lib/aws/schedule.ts';
 import { silenceOf } from '../../../lib/aws/silence.ts';
+import { DEFAULT_SCHEDULES } from '../../../lib/config/schedules.ts';
 
 const DAY = 86_400_000;
 

@@ -518,7 +518,7 @@ describe('structure', () => {
     ]);
     const [missing, invalid, ofDefault] = findingsOf(input(table));
     expect(missing).toMatchObject({ partition: 'logs.aug', facts: { index: 'events_id' } });
-    expect(invalid?.remedy).toBe('REINDEX INDEX CONCURRENTLY logs.aug_id;');
+    expect(invalid?.remedy).toBe('npx partition-keeper reindex logs.events --invalid');
     expect(ofDefault?.partition).toBe('logs.events_default');
   });
 

@@ -510,6 +510,44 @@ describe('ways to remove', () => {
   });
 });
 
+describe('what is asked for by name and kept says why', () => {
+  const config = configOf({ retention: { months: 1 }, maxExpiredShare: 1 });
+  const table = tableOf({
+    partitions: [
+      ...months('2026-08-01', '2026-12-01'),
+      partition('2026-07-01', '2026-08-01', { name: 'referred', referencedBy: ['app.orders'] }),
+    ].toSorted((a, b) => (a.range.from < b.range.from ? -1 : 1)),
+    defaultPartition: defaultPartition(),
+    detached: [detachedTable('2026-05-01', '2026-06-01', '2026-11-20T02:00:00Z', { name: 'may' })],
+  });
+  const ask = (name: string, fields: Partial<TableConfig> = {}) =>
+    planCleanup(table, { ...config, ...fields }, at(NOW, { partitions: [`logs.${name}`], approve: true }));
+
+  test.each<readonly [string, Partial<TableConfig>, string]>([
+    ['events_2026_10', {}, 'is kept until 2026-12-01T00:00:00Z by the retention of 1 month'],
+    [
+      'events_2026_08',
+      { retention: { years: 1 } },
+      'is kept until 2027-09-01T00:00:00Z by the retention of 1 year',
+    ],
+    ['events_2026_08', { retention: null }, 'no retention'],
+    ['referred', {}, 'foreign keys of app.orders'],
+    ['events_default', {}, 'the default partition'],
+    ['may', { grace: { days: 7 } }, 'until its grace is over'],
+    ['may', { expired: 'detach' }, "by expired: 'detach'"],
+  ])('%s with %j', (name, fields, reason) => {
+    const { refusal, steps } = ask(name, fields);
+    expect(refusal).toMatchObject({ code: 'not-expired', message: expect.stringContaining(reason) });
+    expect(refusal?.message).toContain(`logs.${name} `);
+    expect(steps).toEqual([]);
+  });
+
+  test('what is not kept goes, alone', () => {
+    expect(ask('events_2026_08')).toMatchObject({ refusal: null, steps: [{ kind: 'drop' }] });
+    expect(written(ask('events_2026_08'))).toEqual(['drop events_2026_08']);
+  });
+});
+
 test('the cutoff is the instant itself, so the first to go is the one that ends exactly there', () => {
   const config = configOf({ interval: 'hour', retention: { hours: 24 } });
   const table = tableOf({ partitions: gridPartitions(config, '2026-11-21T10:00Z', '2026-11-22T14:00Z') });

@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { describe, expect, test } from 'vitest';
 import { toInstant } from '../../../lib/partition/calendar.ts';
-import { type Span, before as spanBefore, spanText } from '../../../lib/partition/span.ts';
+import {
+  type Span,
+  after as spanAfter,
+  before as spanBefore,
+  spanText,
+} from '../../../lib/partition/span.ts';
 import { anyZone, zonedPoint } from '../support/arbitraries.ts';
 import { instant } from '../support/points.ts';
 
@@ -89,6 +94,30 @@ describe('before', () => {
         },
       ),
       { numRuns: 10000 },
+    );
+  });
+});
+
+describe('after', () => {
+  test.each<readonly [string, Span, string]>([
+    ['2019-02-01T00:00Z', { years: 7 }, '2026-02-01T00:00:00Z'],
+    ['2026-03-31T00:00Z', { months: 1 }, '2026-05-01T00:00:00Z'],
+    ['2026-11-01T00:00Z', { hours: 36 }, '2026-11-02T12:00:00Z'],
+  ])('%s and %j is %s', (from, span, expected) => {
+    expect(spanAfter(instant(from), span, 'UTC').toString()).toBe(expected);
+  });
+
+  test('the span protects until then, and no longer', () => {
+    fc.assert(
+      fc.property(zonedPoint(anyZone), anySpan, ({ zone, at }, span) => {
+        const from = toInstant(at);
+        const until = spanAfter(from, span, zone);
+        const since = (now: Temporal.Instant) => Temporal.Instant.compare(spanBefore(now, span, zone), from);
+        expect(since(until)).toBeGreaterThanOrEqual(0);
+        // Months of different length, and clocks that change, may make it some days.
+        expect(since(until.subtract({ hours: 240 }))).toBe(-1);
+      }),
+      { numRuns: 5000 },
     );
   });
 });
