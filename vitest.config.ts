@@ -9,6 +9,7 @@ const TRAFFIC = 'test/integration/{stall,deadlock,default-heal,convert/{stall,co
 /** What is the same whatever the version of the server is; it runs on one of them. */
 const FOR_ONE_VERSION = [
   'test/integration/aws/**',
+  'test/integration/migrating/**',
   'test/integration/{cli,compose,doctor,explain-rewritten,explain-top,serve,convert/cli,convert/copy-pace,convert/kit,sql/planners}.test.ts',
 ];
 

@@ -5,17 +5,14 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { parseCLI, startVitest } from 'vitest/node';
 import type { PostgresVersion } from '../support/embedded-server.ts';
+import { runTests, unpackPackages, VERSIONS } from './extension-tests.ts';
 
 const run = promisify(execFile);
-
-/** Debian 12 has 15 and Ubuntu 24.04 has 16; Debian 13 has 17. */
-const VERSIONS: readonly PostgresVersion[] = [15, 16, 17, 18, 14];
 
 interface Found {
   readonly version: PostgresVersion;
@@ -38,15 +35,8 @@ function findIn(root: string): Found | undefined {
 /** The packages of the first version that apt has both for. */
 async function unpackInto(folder: string): Promise<Found | undefined> {
   for (const version of VERSIONS) {
-    const names = [`postgresql-${version}`, `postgresql-${version}-cron`];
-    try {
-      await run('apt-get', ['download', ...names], { cwd: folder });
-    } catch {
-      continue;
-    }
-    for (const file of await readdir(folder)) {
-      if (file.endsWith('.deb')) await run('dpkg-deb', ['-x', file, folder], { cwd: folder });
-    }
+    const packages = [`postgresql-${version}`, `postgresql-${version}-cron`];
+    if (!(await unpackPackages(packages, folder))) continue;
     const { stdout } = await run('ldd', [join(nativeIn(folder, version), 'bin/postgres')]);
     if (stdout.includes('not found'))
       throw new Error(`libraries are missing: ${stdout.match(/\S+(?= => not found)/g)?.join(', ')}`);
@@ -71,16 +61,7 @@ try {
     console.log(`pg_cron cannot be had here (${problem}), so jobs are not seen to run.`);
   } else {
     Object.assign(process.env, { PG_CRON_NATIVE: found.native, PG_CRON_VERSION: String(found.version) });
-    const { filter, options } = parseCLI([
-      'vitest',
-      'run',
-      '--config',
-      'test/pg-cron/vitest.config.ts',
-      ...process.argv.slice(2),
-    ]);
-    const vitest = await startVitest(filter, options);
-    await vitest.close();
-    exitCode = Number(process.exitCode ?? 0);
+    exitCode = await runTests('test/pg-cron/vitest.config.ts');
   }
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -1,0 +1,46 @@
+/**
+ * Runs test/pg-partman with the functions of pg_partman: those in the file PG_PARTMAN_SQL, else those installed here
+ * as Debian and Ubuntu do it, else those of their package, unpacked into a temporary folder. Where none can be had,
+ * says so and ends well. Further arguments go to Vitest.
+ */
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runTests, unpackPackages, VERSIONS } from './extension-tests.ts';
+
+/** The script that makes the version the extension has by default. */
+async function findIn(root: string): Promise<string | undefined> {
+  for (const version of VERSIONS) {
+    const folder = join(root, 'usr/share/postgresql', String(version), 'extension');
+    const control = join(folder, 'pg_partman.control');
+    if (!existsSync(control)) continue;
+    const release = /default_version = '([^']+)'/.exec(await readFile(control, 'utf8'))?.[1];
+    const file = join(folder, `pg_partman--${release}.sql`);
+    if (existsSync(file)) return file;
+  }
+  return undefined;
+}
+
+/** Their package for the first version that apt has one for. */
+async function unpackInto(folder: string): Promise<string | undefined> {
+  for (const version of VERSIONS) {
+    if (await unpackPackages([`postgresql-${version}-partman`], folder)) return await findIn(folder);
+  }
+  return undefined;
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'partition-keeper-pg-partman-'));
+let exitCode = 0;
+try {
+  const file = process.env['PG_PARTMAN_SQL'] ?? (await findIn('/')) ?? (await unpackInto(folder));
+  if (file === undefined) {
+    console.log('pg_partman cannot be had here, so no table has been taken over from it.');
+  } else {
+    process.env['PG_PARTMAN_SQL'] = file;
+    exitCode = await runTests('test/pg-partman/vitest.config.ts');
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+process.exit(exitCode);
