@@ -24,3 +24,4 @@ export type {
 export type { TableConfig } from './partition/table-config.ts';
 export { type ConnectionSettings, connectionSettings } from './postgres/connection-options.ts';
 export { type ReindexJobOptions, runReindex } from './reindex/reindex.ts';
+export { installScript, type SqlScriptOptions, uninstallScript } from './sql/script.ts';

@@ -3,18 +3,11 @@
  * as Debian and Ubuntu do it, else those of their package, unpacked into a temporary folder. Where none can be had,
  * says so and ends well. Further arguments go to Vitest.
  */
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { parseCLI, startVitest } from 'vitest/node';
-
-const run = promisify(execFile);
-
-/** Debian 12 has 15, Debian 13 has 17, Ubuntu 24.04 has 16. */
-const VERSIONS = [15, 17, 16, 18, 14];
+import { runTests, unpackPackages, VERSIONS } from './extension-tests.ts';
 
 /** The script that makes the version the extension has by default. */
 async function findIn(root: string): Promise<string | undefined> {
@@ -32,15 +25,7 @@ async function findIn(root: string): Promise<string | undefined> {
 /** Their package for the first version that apt has one for. */
 async function unpackInto(folder: string): Promise<string | undefined> {
   for (const version of VERSIONS) {
-    try {
-      await run('apt-get', ['download', `postgresql-${version}-partman`], { cwd: folder });
-    } catch {
-      continue;
-    }
-    for (const file of await readdir(folder)) {
-      if (file.endsWith('.deb')) await run('dpkg-deb', ['-x', file, folder], { cwd: folder });
-    }
-    return await findIn(folder);
+    if (await unpackPackages([`postgresql-${version}-partman`], folder)) return await findIn(folder);
   }
   return undefined;
 }
@@ -53,16 +38,7 @@ try {
     console.log('pg_partman cannot be had here, so no table has been taken over from it.');
   } else {
     process.env['PG_PARTMAN_SQL'] = file;
-    const { filter, options } = parseCLI([
-      'vitest',
-      'run',
-      '--config',
-      'test/pg-partman/vitest.config.ts',
-      ...process.argv.slice(2),
-    ]);
-    const vitest = await startVitest(filter, options);
-    await vitest.close();
-    exitCode = Number(process.exitCode ?? 0);
+    exitCode = await runTests('test/pg-partman/vitest.config.ts');
   }
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PostgresVersion, serverBinaries } from './embedded/binaries.ts';
+import { binariesIn, type PostgresVersion, serverBinaries } from './embedded/binaries.ts';
 import { configureCluster, createCluster, type ServerCertificate } from './embedded/cluster.ts';
 import { makeFolder } from './embedded/folder.ts';
 import { startOnFreePort, startPostmaster } from './embedded/postmaster.ts';
@@ -13,6 +13,8 @@ export { type PostgresVersion, postgresVersions } from './embedded/binaries.ts';
 export interface EmbeddedServerOptions {
   /** The major version, 17 unless given. */
   readonly version?: PostgresVersion;
+  /** Another folder with bin, lib and share of that version, where the user of the server may run them. */
+  readonly native?: string;
   /** Settings of the server by name; they take precedence over our own. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Switches TLS on. Connections without TLS are still accepted. */
@@ -55,7 +57,7 @@ const defaultSettings: Readonly<Record<string, string>> = {
  * left behind then.
  */
 export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): Promise<EmbeddedServer> {
-  const { version = 17, superuser = 'postgres', settings = {}, ssl } = options;
+  const { version = 17, native, superuser = 'postgres', settings = {}, ssl } = options;
   const user = await serverUser();
   const folder = await makeFolder(user);
   const watchdog = await startWatchdog(folder);
@@ -68,7 +70,8 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): 
     const surroundings = { folder, logFile: join(folder, 'log'), user, onStart: watchdog.guard };
     const dataDir = join(folder, 'data');
     const password = randomBytes(16).toString('hex');
-    const { initdb, postgres } = await serverBinaries(version, user, folder);
+    const { initdb, postgres } =
+      native === undefined ? await serverBinaries(version, user, folder) : binariesIn(native);
     await createCluster(initdb, surroundings, dataDir, { name: superuser, password });
     await configureCluster(dataDir, user, { ...defaultSettings, ...settings }, ssl);
     const start = (port: number, fileBlocks?: number) =>

@@ -95,3 +95,9 @@ export interface InvokeFlags
   readonly region?: string;
   readonly profile?: string;
 }
+
+export interface SqlFlags extends Pick<CommonFlags, 'config' | 'table'> {
+  readonly schema: string;
+  readonly pgCron?: boolean;
+  readonly uninstall?: boolean;
+}

@@ -5,11 +5,13 @@ import { DEFAULT_SCHEDULES } from '../config/schedules.ts';
 import type { Job } from '../contract.ts';
 import { STAGES } from '../convert/unit.ts';
 import { LEVELS } from '../serve/log.ts';
+import { DEFAULT_SQL_SCHEMA } from '../sql/schema.ts';
 import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
 import { invoke } from './commands/invoke.ts';
 import { reindex } from './commands/reindex.ts';
 import { serve } from './commands/serve.ts';
+import { sql } from './commands/sql.ts';
 import { convert, health, plan, planned, status, validate } from './commands.ts';
 import type {
   CommonFlags,
@@ -20,6 +22,7 @@ import type {
   LookFlags,
   ReindexFlags,
   ServeFlags,
+  SqlFlags,
   WorkFlags,
 } from './invocation.ts';
 
@@ -304,6 +307,20 @@ export function buildProgram(invocation: Invocation): Command {
         ),
       )
       .action((query: string | undefined, flags: ExplainFlags) => explain(invocation, query, flags)),
+  );
+  program.addCommand(
+    new Command('sql')
+      .description('print a script that installs functions which do this in the database itself')
+      .addOption(CONFIG)
+      .addOption(TABLE)
+      .addOption(new Option('--schema <name>', 'where to put them').default(DEFAULT_SQL_SCHEMA))
+      .addOption(new Option('--pg-cron', 'also schedule the jobs with the extension pg_cron'))
+      .addOption(
+        new Option('--uninstall', 'print the script that removes functions and jobs instead').conflicts(
+          'pgCron',
+        ),
+      )
+      .action((flags: SqlFlags) => sql(invocation, flags)),
   );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;

@@ -6,9 +6,15 @@ import type pg from 'pg';
  */
 const SPACES = { table: 20496, indexes: 20497 } as const;
 
+const keySql = (schema: string, name: string, space: string | number): string =>
+  `hashtextextended(format('%I.%I', ${schema}, ${name}), ${space})`;
+
+/** The key of a table's lock, in SQL. */
+export const tableLockKey = (schema: string, name: string): string => keySql(schema, name, SPACES.table);
+
 /** Two runs never work on one table: the key is the table's name, in the number space $3. */
 const KEYS = `
-  SELECT w.ord::int - 1 AS position, hashtextextended(format('%I.%I', w.schema, w.name), $3) AS key
+  SELECT w.ord::int - 1 AS position, ${keySql('w.schema', 'w.name', '$3')} AS key
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)`;
 
 /** Session locks: held until the connection ends at the latest, whatever happens to the process. */

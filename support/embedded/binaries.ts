@@ -49,7 +49,7 @@ function installedFolder(version: PostgresVersion): string {
   return join(dirname(platformPackage), '..', 'native');
 }
 
-function binariesIn(native: string): ServerBinaries {
+export function binariesIn(native: string): ServerBinaries {
   const suffix = process.platform === 'win32' ? '.exe' : '';
   return {
     initdb: join(native, 'bin', `initdb${suffix}`),

@@ -464,6 +464,57 @@ const COPY: readonly Mutation[] = [
   },
 ];
 
+/** Mistakes of the functions that `sql` prints. */
+const FUNCTIONS: readonly Mutation[] = [
+  {
+    mistake: 'functions in the database do not ask for the lock of the table',
+    file: 'lib/sql/work.ts',
+    from: 'IF NOT pg_try_advisory_xact_lock(',
+    to: 'IF false AND NOT pg_try_advisory_xact_lock(',
+    caughtBy: 'test/integration/sql/script.test.ts',
+    only: 'are left alone, and leave alone',
+  },
+  {
+    mistake: 'functions in the database do not look who writes to the tables that foreign keys refer to',
+    file: 'lib/sql/work.ts',
+    from: "WHERE p_job = 'create'\n  ) AS n",
+    to: 'WHERE false\n  ) AS n',
+    caughtBy: 'test/integration/sql/script.test.ts',
+    only: 'do not have others wait behind them',
+  },
+  {
+    mistake: 'functions in the database do not look again under their locks',
+    file: 'lib/sql/build.ts',
+    from: 'IF NOT EXISTS (\n    SELECT FROM pg_class AS c\n    JOIN pg_namespace',
+    to: 'IF false AND NOT EXISTS (\n    SELECT FROM pg_class AS c\n    JOIN pg_namespace',
+    caughtBy: 'test/integration/sql/script.test.ts',
+    only: 'is judged once more under the locks',
+  },
+  {
+    mistake: 'functions in the database keep a partition that ends exactly at the cutoff',
+    file: 'lib/sql/plan.ts',
+    from: 'r.ends) <= cutoff\n  )',
+    to: 'r.ends) < cutoff\n  )',
+    caughtBy: 'test/integration/sql/planners.test.ts',
+  },
+  {
+    mistake: 'functions in the database take the later of two readings of a clock',
+    file: 'lib/sql/time.ts',
+    from: 'THEN least(one, other)',
+    to: 'THEN greatest(one, other)',
+    caughtBy: 'test/integration/sql/planners.test.ts',
+    only: 'wherever clocks change',
+  },
+  {
+    mistake: 'functions in the database remove the newest partition like any other',
+    file: 'lib/sql/plan.ts',
+    from: ' AND NOT r.is_newest',
+    to: '',
+    caughtBy: 'test/integration/sql/script.test.ts',
+    only: 'keeps what is referred to',
+  },
+];
+
 export const MUTATIONS: readonly Mutation[] = [
   ...PLANNERS,
   ...STATEMENTS,
@@ -471,4 +522,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CONVERSION,
   ...SECURITY,
   ...COPY,
+  ...FUNCTIONS,
 ];

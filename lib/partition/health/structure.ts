@@ -10,7 +10,7 @@ import { command, finding, type View } from './view.ts';
 const OVERSIZED_BYTES = 50 * 2 ** 30;
 
 /** From this number on, a query that cannot prune takes thousands of locks. */
-const TOO_MANY_PARTITIONS = 1000;
+export const TOO_MANY_PARTITIONS = 1000;
 
 function onGrid(view: View, range: Range): boolean {
   if (!isBounded(range.from) || !isBounded(range.to)) return false;

@@ -17,7 +17,7 @@ const conflicts = (wanted: LockNeed['mode'], held: string): boolean =>
   strength(held) >= strength(WEAKEST_CONFLICT[wanted]);
 
 /** Needs no privilege; application, age and query of other roles' sessions show only to `pg_read_all_stats`. */
-const HOLDERS = `
+export const HOLDERS = `
   SELECT l.pid, l.virtualtransaction AS transaction, l.relation::int8::float8 AS oid, l.mode,
          a.application_name AS application, a.usename AS user, a.state,
          nullif(a.query, '<insufficient privilege>') AS query,

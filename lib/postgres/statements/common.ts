@@ -49,21 +49,13 @@ export const lockReferenced = (table: ManagedTable): string[] =>
     lockable ? lockTable(referenced, 'SHARE ROW EXCLUSIVE') : [],
   );
 
-/**
- * Without that privilege, the statement that follows is the first to lock them, while writers wait for us. One of
- * them may hold such a table: seen in the catalog, he is no deadlock for the server to solve, but a lock that cannot
- * be had in time.
- */
-export function awaitReferenced(table: ManagedTable): string[] {
-  const others = referencedTables(table).filter(({ lockable }) => !lockable);
-  if (others.length === 0) return [];
-  return [
-    doBlock(`
+/** @param those `IN (..)` or `= ANY (..)`: oids of the tables to wait for */
+export const awaitWriters = (those: string): string => `
 BEGIN
   FOR look IN 1 .. 10 LOOP
     IF NOT EXISTS (
       SELECT FROM pg_catalog.pg_locks AS l
-      WHERE l.locktype = 'relation' AND l.granted AND l.relation IN (${others.map(({ referenced }) => referenced.oid).join(', ')})
+      WHERE l.locktype = 'relation' AND l.granted AND l.relation ${those}
         AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
         AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
     ) THEN
@@ -72,8 +64,17 @@ BEGIN
     PERFORM pg_catalog.pg_sleep(0.005);
   END LOOP;
   RAISE EXCEPTION USING ERRCODE = '${SQLSTATE.lockNotAvailable}', MESSAGE = 'a table that foreign keys refer to is being written to';
-END`),
-  ];
+END`;
+
+/**
+ * Without that privilege, the statement that follows is the first to lock them, while writers wait for us. One of
+ * them may hold such a table: seen in the catalog, he is no deadlock for the server to solve, but a lock that cannot
+ * be had in time.
+ */
+export function awaitReferenced(table: ManagedTable): string[] {
+  const others = referencedTables(table).filter(({ lockable }) => !lockable);
+  if (others.length === 0) return [];
+  return [doBlock(awaitWriters(`IN (${others.map(({ referenced }) => referenced.oid).join(', ')})`))];
 }
 
 /** What those locks may be felt by. */
@@ -103,7 +104,7 @@ export function lockTable(
 }
 
 /** A dollar-quoted block whose quotes the body cannot end. */
-function dollarQuoted(body: string): string {
+export function dollarQuoted(body: string): string {
   let tag = '$check$';
   for (let number = 1; body.includes(tag); number++) tag = `$check${number}$`;
   return `${tag}${body}${tag}`;

@@ -33,6 +33,14 @@ function grantSql(partition: string, { grantee, privilege, grantable, column }: 
   return `GRANT ${what} ON TABLE ${partition} TO ${granteeSql(grantee)}${grantable ? ' WITH GRANT OPTION' : ''}`;
 }
 
+/** SQL expressions: names as text, with schema and quoted as they stand in statements, and by themselves. */
+interface NamesSql {
+  readonly parent: string;
+  readonly parentName: string;
+  readonly partition: string;
+  readonly partitionName: string;
+}
+
 /** The tokens of an expression as the server prints it; a name keeps the dot that follows it. */
 const TOKENS = `$tokens$'(?:[^']|'')*'|"(?:[^"]|"")*"[.]?|[[:alnum:]_$]+[.]?|.$tokens$`;
 
@@ -41,9 +49,7 @@ const TOKENS = `$tokens$'(?:[^']|'')*'|"(?:[^"]|"")*"[.]?|[[:alnum:]_$]+[.]?|.$t
  * columns of the row at hand stand with the parent's name, which becomes the partition's. Should a policy resist
  * all the same, the partition gets none, and row security lets nobody but the owner in directly.
  */
-export function policiesSql(table: ManagedTable, name: string): string {
-  const partition = qualified(table.schema, name);
-  return doBlock(`
+export const copyPolicies = ({ parent, parentName, partition, partitionName }: NamesSql): string => `
 DECLARE
   policy record;
   statement text;
@@ -56,39 +62,49 @@ BEGIN
             FROM pg_catalog.unnest(p.polroles) AS r) AS roles,
            pg_catalog.pg_get_expr(p.polqual, p.polrelid) AS visible,
            pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) AS checked
-    FROM pg_catalog.pg_policy AS p WHERE p.polrelid = pg_catalog.to_regclass(${quoteLiteral(nameOf(table))})
+    FROM pg_catalog.pg_policy AS p WHERE p.polrelid = pg_catalog.to_regclass(${parent})
   LOOP
-    statement := pg_catalog.format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', policy.polname, ${quoteLiteral(partition)}, policy.permissive, policy.command, policy.roles)
+    statement := pg_catalog.format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', policy.polname, ${partition}, policy.permissive, policy.command, policy.roles)
       || COALESCE(' USING (' || policy.visible || ')', '') || COALESCE(' WITH CHECK (' || policy.checked || ')', '');
     BEGIN
       EXECUTE statement;
     EXCEPTION WHEN undefined_table THEN
       EXECUTE (
         SELECT pg_catalog.string_agg(CASE piece.token[1]
-                 WHEN pg_catalog.quote_ident(${quoteLiteral(table.name)}) || '.' THEN pg_catalog.quote_ident(${quoteLiteral(name)}) || '.'
+                 WHEN pg_catalog.quote_ident(${parentName}) || '.' THEN pg_catalog.quote_ident(${partitionName}) || '.'
                  ELSE piece.token[1] END, '' ORDER BY piece.position)
         FROM pg_catalog.regexp_matches(statement, ${TOKENS}, 'g') WITH ORDINALITY AS piece(token, position));
     END;
   END LOOP;
 EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name THEN
   NULL;
-END`);
-}
+END`;
+
+const namesSql = (table: ManagedTable, name: string): NamesSql => ({
+  parent: quoteLiteral(nameOf(table)),
+  parentName: quoteLiteral(table.name),
+  partition: quoteLiteral(qualified(table.schema, name)),
+  partitionName: quoteLiteral(name),
+});
+
+export const policiesSql = (table: ManagedTable, name: string): string =>
+  doBlock(copyPolicies(namesSql(table, name)));
 
 /** The name LIKE gave the index is the server's choice: it is looked up once the index is attached. */
-export function replicaIndexSql(table: ManagedTable, partition: string): string {
-  return doBlock(`
+export const copyReplicaIndex = ({ parent, partition }: Pick<NamesSql, 'parent' | 'partition'>): string => `
 BEGIN
   EXECUTE (
-    SELECT pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', ${quoteLiteral(partition)}, c.relname)
+    SELECT pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', ${partition}, c.relname)
     FROM pg_catalog.pg_index AS parent
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = parent.indexrelid
     JOIN pg_catalog.pg_index AS child ON child.indexrelid = i.inhrelid
     JOIN pg_catalog.pg_class AS c ON c.oid = child.indexrelid
-    WHERE parent.indrelid = pg_catalog.to_regclass(${quoteLiteral(nameOf(table))}) AND parent.indisreplident
-      AND child.indrelid = pg_catalog.to_regclass(${quoteLiteral(partition)}));
-END`);
-}
+    WHERE parent.indrelid = pg_catalog.to_regclass(${parent}) AND parent.indisreplident
+      AND child.indrelid = pg_catalog.to_regclass(${partition}));
+END`;
+
+export const replicaIndexSql = (table: ManagedTable, partition: string): string =>
+  doBlock(copyReplicaIndex({ parent: quoteLiteral(nameOf(table)), partition: quoteLiteral(partition) }));
 
 /** What neither LIKE nor ATTACH carries over, as far as it can be set before the attach. */
 export function carriedOver(partition: string, template: Template): string[] {

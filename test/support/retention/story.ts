@@ -56,7 +56,7 @@ export interface Story {
   readonly events: readonly Event[];
 }
 
-const STORY_ZONES = [
+export const STORY_ZONES = [
   'UTC',
   'Europe/Berlin',
   'America/New_York',
@@ -67,13 +67,13 @@ const STORY_ZONES = [
   'Africa/Casablanca',
 ] as const;
 
-const anyStoryZone = fc.constantFrom(...STORY_ZONES);
+export const anyStoryZone = fc.constantFrom(...STORY_ZONES);
 
 /**
  * The server and the process have time zone data of their own. Those of the past are agreed upon: stories are of
  * these years, and no clock and no look-ahead goes beyond 2025.
  */
-const YEARS = { min: 2005, max: 2012 };
+export const YEARS = { min: 2005, max: 2012 };
 export const LAST_MOMENT = '2020-01-01T00:00:00Z';
 
 const anySurroundings: fc.Arbitrary<Surroundings> = fc.record({

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Temporal } from 'temporal-polyfill';
-import { calendarOf, type Interval, toInstant } from '../../../lib/partition/calendar.ts';
+import { calendarOf, type Interval, toInstant, toPoint } from '../../../lib/partition/calendar.ts';
 import { gridZone, type KeyType, pointAt } from '../../../lib/partition/key-type.ts';
 import type { Partition, PartitionedTable } from '../../../lib/partition/model.ts';
 import { partitionName } from '../../../lib/partition/names.ts';
@@ -132,26 +132,68 @@ function situationOf(shape: Shape): Situation {
   );
 }
 
+const situationsAt = (
+  moments: fc.Arbitrary<{ readonly zone: string; readonly at: Point }>,
+  recentMoments: fc.Arbitrary<Point>,
+  retainedSince: fc.Arbitrary<boolean>,
+): fc.Arbitrary<Situation> =>
+  fc
+    .record({
+      keyType: fc.constantFrom(...KEY_TYPES),
+      interval: anyInterval,
+      moment: moments,
+      recent: recentMoments,
+      /** Whether the moment lies a retention before now. */
+      retainedSince,
+      premake: fc.integer({ min: 1, max: 5 }),
+      retention: fc.option(fc.nat(3)),
+      cuts: fc.array(anyCut, { maxLength: 9 }),
+      first: anyEnd,
+      last: anyEnd,
+      hasDefault: fc.boolean(),
+    })
+    .map(({ keyType, interval: drawn, moment, recent, retainedSince, premake, retention, ...rest }) => {
+      // A date cannot tell hours apart; a UUIDv7 knows nothing before 1970.
+      const interval = keyType === 'date' && drawn === 'hour' ? 'day' : drawn;
+      const place = keyType === 'uuid' ? recent : moment.at;
+      const spans = RETENTIONS[interval];
+      const span = retention === null ? null : (spans[retention % spans.length] ?? null);
+      const at =
+        retainedSince && span !== null
+          ? toPoint(toInstant(place).toZonedDateTimeISO(moment.zone).add(span).toInstant())
+          : place;
+      const config = configOf({ interval, premake, retention: span, timeZone: moment.zone });
+      return situationOf({ config, keyType, at, ...rest });
+    });
+
 /** Tables of all kinds, with holes, partitions beside the grid, open ends, unfinished detaches and names that lie. */
-export const anySituation: fc.Arbitrary<Situation> = fc
-  .record({
-    keyType: fc.constantFrom(...KEY_TYPES),
-    interval: anyInterval,
-    moment: zonedPoint(anyZone),
-    recent: pointBetween('2010-01-01', '2200-01-01'),
-    premake: fc.integer({ min: 1, max: 5 }),
-    retention: fc.option(fc.nat(3)),
-    cuts: fc.array(anyCut, { maxLength: 9 }),
-    first: anyEnd,
-    last: anyEnd,
-    hasDefault: fc.boolean(),
-  })
-  .map(({ keyType, interval: drawn, moment, recent, premake, retention, ...rest }) => {
-    // A date cannot tell hours apart; a UUIDv7 knows nothing before 1970.
-    const interval = keyType === 'date' && drawn === 'hour' ? 'day' : drawn;
-    const at = keyType === 'uuid' ? recent : moment.at;
-    const spans = RETENTIONS[interval];
-    const span = retention === null ? null : (spans[retention % spans.length] ?? null);
-    const config = configOf({ interval, premake, retention: span, timeZone: moment.zone });
-    return situationOf({ config, keyType, at, ...rest });
-  });
+export const anySituation: fc.Arbitrary<Situation> = situationsAt(
+  zonedPoint(anyZone),
+  pointBetween('2010-01-01', '2200-01-01'),
+  fc.constant(false),
+);
+
+/**
+ * The same in years and zones of which the server's data of time zones and that of Node say the same, with moments
+ * that often lie on a line of the calendar, or a microsecond beside it.
+ */
+export const anySettledSituation = (
+  zones: fc.Arbitrary<string>,
+  years: { readonly min: number; readonly max: number },
+): fc.Arbitrary<Situation> => {
+  const moments = fc
+    .record({
+      place: zonedPoint(zones, years),
+      line: fc.option(anyInterval),
+      beside: fc.constantFrom(-1n, 0n, 0n, 1n),
+    })
+    .map(({ place: { zone, at }, line, beside }) => ({
+      zone,
+      at: line === null ? at : calendarOf(line, zone).containing(at).from + beside,
+    }));
+  return situationsAt(
+    moments,
+    moments.map(({ at }) => at),
+    fc.boolean(),
+  );
+};

@@ -1,0 +1,69 @@
+/**
+ * Runs test/pg-cron on a server with the extension pg_cron: one that is installed as Debian and Ubuntu do it, else
+ * their packages, unpacked into a temporary folder, which takes no root. Where neither can be had, says so and ends
+ * well. Further arguments go to Vitest.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { PostgresVersion } from '../support/embedded-server.ts';
+import { runTests, unpackPackages, VERSIONS } from './extension-tests.ts';
+
+const run = promisify(execFile);
+
+interface Found {
+  readonly version: PostgresVersion;
+  /** With bin and lib. */
+  readonly native: string;
+}
+
+const nativeIn = (root: string, version: PostgresVersion): string =>
+  join(root, 'usr/lib/postgresql', String(version));
+
+function findIn(root: string): Found | undefined {
+  for (const version of VERSIONS) {
+    const native = nativeIn(root, version);
+    if (['bin/postgres', 'lib/pg_cron.so'].every((file) => existsSync(join(native, file))))
+      return { version, native };
+  }
+  return undefined;
+}
+
+/** The packages of the first version that apt has both for. */
+async function unpackInto(folder: string): Promise<Found | undefined> {
+  for (const version of VERSIONS) {
+    const packages = [`postgresql-${version}`, `postgresql-${version}-cron`];
+    if (!(await unpackPackages(packages, folder))) continue;
+    const { stdout } = await run('ldd', [join(nativeIn(folder, version), 'bin/postgres')]);
+    if (stdout.includes('not found'))
+      throw new Error(`libraries are missing: ${stdout.match(/\S+(?= => not found)/g)?.join(', ')}`);
+    return findIn(folder);
+  }
+  return undefined;
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'partition-keeper-pg-cron-'));
+let exitCode = 0;
+try {
+  // The server may run as another user.
+  await chmod(folder, 0o755);
+  let problem = 'apt-get has no packages of it';
+  const found =
+    findIn('/') ??
+    (await unpackInto(folder).catch((error: unknown) => {
+      problem = error instanceof Error ? error.message : String(error);
+      return undefined;
+    }));
+  if (found === undefined) {
+    console.log(`pg_cron cannot be had here (${problem}), so jobs are not seen to run.`);
+  } else {
+    Object.assign(process.env, { PG_CRON_NATIVE: found.native, PG_CRON_VERSION: String(found.version) });
+    exitCode = await runTests('test/pg-cron/vitest.config.ts');
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+process.exit(exitCode);

@@ -1,0 +1,672 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import pg from 'pg';
+import { Temporal } from 'temporal-polyfill';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { installScript, parseConfig, type SqlScriptOptions, uninstallScript } from '../../../lib/index.ts';
+import { takeTableLocks } from '../../../lib/postgres/advisory-lock.ts';
+import sixTables from '../../../partitions.config.ts';
+import { runCli } from '../../support/cli.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import {
+  catalogState,
+  configFile,
+  describeSchema,
+  keeper,
+  partitionsOf,
+  type Settings,
+  tableOf,
+} from '../../support/keeper.ts';
+import { createNamedRole } from '../../support/roles.ts';
+import { pidOf, waitUntilLong } from '../../support/transactions.ts';
+import { waitUntil } from '../../support/wait.ts';
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+
+beforeEach(async () => {
+  await database.query('DROP SCHEMA IF EXISTS app, partition_keeper CASCADE; CREATE SCHEMA app');
+});
+
+afterAll(async () => {
+  await database.drop();
+});
+
+const scriptFor = (tables: readonly Settings[], options: SqlScriptOptions = {}): string =>
+  installScript(
+    parseConfig(configFile(...(tables.length === 0 ? [{}] : tables)), 'the config of the test').tables,
+    options,
+  );
+
+const install = async (...tables: readonly Settings[]): Promise<void> => {
+  await database.query(scriptFor(tables));
+};
+
+/** The only column of the rows. */
+const column = async (sql: string): Promise<unknown[]> =>
+  (await database.query(sql)).map((row) => Object.values(row)[0]);
+
+/** What a function of the document says, which stops soon, until it has come to its end. */
+async function results(call: string, query = database.query): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for (;;) {
+    const texts = (await query<{ result: string }>(`SELECT result FROM partition_keeper.${call}`)).map(
+      ({ result }) => result,
+    );
+    all.push(...texts.filter((text) => !text.startsWith('STOPPED')));
+    if (!texts.some((text) => text.startsWith('STOPPED'))) return all;
+  }
+}
+
+const createEvents = (columns = 'at timestamptz NOT NULL', more = ''): Promise<unknown> =>
+  database.query(`CREATE TABLE app.events (${columns}) PARTITION BY RANGE (at) ${more}`);
+
+/** The first of a month so many months from this one, in UTC. */
+const month = (from: number): string =>
+  Temporal.Now.plainDateISO('UTC').with({ day: 1 }).add({ months: from }).toString();
+
+/** `app.<name>` from the first of one month to that of another. */
+const partition = (name: string, from: number, to = from + 1): string =>
+  `CREATE TABLE app.${name} PARTITION OF app.events FOR VALUES FROM ('${month(from)} 00:00+00') TO ('${month(to)} 00:00+00');`;
+
+const names = async (parent = 'app.events'): Promise<string[]> =>
+  Object.keys(await partitionsOf(database, parent));
+
+/** What the server says against it. */
+async function refusal(work: Promise<unknown>): Promise<{ code: string | undefined; message: string }> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof pg.DatabaseError)
+      return { code: error.code, message: `${error.message} ${error.hint ?? ''}` };
+    throw error;
+  }
+  throw new Error('It was not refused.');
+}
+
+describe('the script for the six tables', () => {
+  let tables: TestDatabase;
+  let script: string;
+
+  beforeAll(async () => {
+    tables = await createTestDatabase();
+    const folder = new URL('../../../sql/tables/', import.meta.url);
+    for (const file of readdirSync(folder).toSorted())
+      await tables.query(readFileSync(new URL(file, folder), 'utf8'));
+    const { code, stdout, stderr } = await runCli(['sql'], { config: sixTables });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    script = stdout;
+  });
+
+  afterAll(async () => {
+    await tables.drop();
+  });
+
+  const plan = async (): Promise<number> => {
+    const { code, json } = await runCli(['plan', '--format', 'json'], { config: sixTables, url: tables.url });
+    expect(code).toBe(0);
+    const report = json() as { tables: { steps: unknown[]; error?: unknown }[] };
+    expect(report.tables.flatMap(({ error }) => error ?? [])).toEqual([]);
+    return report.tables.reduce((sum, { steps }) => sum + steps.length, 0);
+  };
+
+  test('installs, and again; nothing of it waits for who calls it, or lends rights', async () => {
+    await tables.query(script);
+    const [before] = await tables.query(
+      "SELECT count(*)::int AS routines FROM pg_proc WHERE pronamespace = 'partition_keeper'::regnamespace",
+    );
+    await tables.query(script);
+    const [after] = await tables.query(
+      "SELECT count(*)::int AS routines FROM pg_proc WHERE pronamespace = 'partition_keeper'::regnamespace",
+    );
+    expect(after).toEqual(before);
+    expect(
+      await tables.query(`SELECT proname FROM pg_proc WHERE pronamespace = 'partition_keeper'::regnamespace
+        AND (prosecdef OR prokind = 'f' AND NOT coalesce(proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp', 'TimeZone=UTC'])`),
+    ).toEqual([]);
+  });
+
+  test('its procedures do what a run does, and then nothing', async () => {
+    expect(await plan()).toBe(23);
+    await tables.query('CALL partition_keeper.create_partitions()');
+    expect(await plan()).toBe(0);
+    const before = await catalogState(tables);
+    await tables.query('CALL partition_keeper.create_partitions(); ');
+    await tables.query('CALL partition_keeper.cleanup_partitions()');
+    await tables.query('SELECT * FROM partition_keeper.create_future_partitions()');
+    expect(await catalogState(tables)).toEqual(before);
+  });
+
+  test('its functions answer as those of the document were meant to', async () => {
+    const health = await tables.query('SELECT * FROM partition_keeper.check_partition_health()');
+    expect(
+      health.map(({ table_name, partition_count, status }) => [table_name, partition_count, status]),
+    ).toEqual([
+      ['audit_logs', 4, 'OK'],
+      ['activity_logs', 4, 'OK'],
+      ['data_access_log', 4, 'OK'],
+      ['user_sessions', 4, 'OK'],
+      ['file_uploads', 3, 'OK'],
+      ['notifications', 4, 'OK'],
+    ]);
+    expect(Object.keys(health[0] ?? {})).toEqual([
+      'schema_name',
+      'table_name',
+      'partition_count',
+      'total_size',
+      'largest_partition',
+      'largest_size',
+      'status',
+    ]);
+    await tables.query('SELECT partition_keeper.require_partition_health()');
+    const sizes = await tables.query('SELECT * FROM partition_keeper.partition_sizes()');
+    expect(sizes).toHaveLength(23);
+    expect(Number(sizes[0]?.['bytes'])).toBeGreaterThan(0);
+    expect(await tables.query('SELECT * FROM partition_keeper.partition_gaps()')).toEqual([]);
+    expect(await tables.query('SELECT * FROM partition_keeper.partition_removals()')).toEqual([]);
+    // Seven years and a month from now, but only to look.
+    expect(
+      await tables.query(
+        "SELECT * FROM partition_keeper.partition_removals(now() + interval '20 years') WHERE kept_because IS NULL",
+      ),
+    ).toHaveLength(17);
+    expect(
+      (await tables.query("SELECT * FROM partition_keeper.partition_gaps(now() + interval '1 year')")).length,
+    ).toBeGreaterThan(40);
+    const [one] = await tables.query<{ text: string }>(
+      "SELECT partition_keeper.create_monthly_partition('files', 'file_uploads', '2040-05-17') AS text",
+    );
+    expect(one?.text).toContain('Created partition: files.file_uploads_2040_q2');
+    const [again] = await tables.query<{ text: string }>(
+      "SELECT partition_keeper.create_monthly_partition('files', 'file_uploads', '2040-05-17') AS text",
+    );
+    expect(again?.text).toContain('Nothing to create');
+    await tables.query('DROP TABLE files.file_uploads_2040_q2');
+    expect(
+      await refusal(tables.query("SELECT partition_keeper.create_monthly_partition('auth', 'users')")),
+    ).toEqual({
+      code: 'PKERR',
+      message: expect.stringContaining('auth.users is not in the config'),
+    });
+  });
+
+  test('uninstalls, and leaves every partition', async () => {
+    const partitions = 'SELECT inhrelid::regclass::text FROM pg_inherits ORDER BY 1';
+    const before = await tables.query(partitions);
+    const { stdout } = await runCli(['sql', '--uninstall'], { config: sixTables });
+    await tables.query(stdout);
+    expect(await tables.query("SELECT FROM pg_namespace WHERE nspname = 'partition_keeper'")).toEqual([]);
+    expect(await tables.query(partitions)).toEqual(before);
+    // Again, where nothing is.
+    await tables.query(stdout);
+  });
+
+  test('is only printed for what can be', async () => {
+    const config = { config: sixTables };
+    expect(await runCli(['sql', '--schema', 'pg_mine'], config)).toMatchObject({ code: 2, stdout: '' });
+    expect(await runCli(['sql', '--table', 'app.nothing'], config)).toMatchObject({ code: 2, stdout: '' });
+    expect(await runCli(['sql', '--uninstall', '--pg-cron'], config)).toMatchObject({ code: 2, stdout: '' });
+    const { stdout } = await runCli(['sql', '--table', 'auth.user_sessions'], config);
+    expect(stdout).toContain("'user_sessions'");
+    expect(stdout).not.toContain("'audit_logs'");
+  });
+});
+
+describe('creation', () => {
+  test('makes what a run makes, with all that a new partition gets', async () => {
+    await using reader = await createNamedRole(database, 'reader_');
+    // Gone before the role, on which it depends.
+    await using other = await createTestDatabase();
+    const twins = [database, other];
+    for (const twin of twins) {
+      await twin.query(`
+        CREATE SCHEMA IF NOT EXISTS app;
+        CREATE TABLE app.users (id int PRIMARY KEY);
+        CREATE TABLE app.events (
+          id int GENERATED ALWAYS AS IDENTITY, "the User" int REFERENCES app.users, at timestamptz NOT NULL DEFAULT now(), note text,
+          twice int GENERATED ALWAYS AS ("the User" * 2) STORED, CONSTRAINT short CHECK (length(note) < 100), PRIMARY KEY (id, at)
+        ) PARTITION BY RANGE (at);
+        CREATE INDEX ON app.events (note);
+        CREATE UNIQUE INDEX identity ON app.events ("the User", at);
+        ALTER TABLE app.events ALTER "the User" SET NOT NULL, ALTER note SET STATISTICS 500;
+        ALTER TABLE app.events REPLICA IDENTITY USING INDEX identity;
+        COMMENT ON TABLE app.events IS 'what''s "been"';
+        GRANT SELECT (note), UPDATE ON app.events TO ${reader.quoted} WITH GRANT OPTION;
+        GRANT INSERT ON app.events TO PUBLIC;
+        ALTER TABLE app.events ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY own ON app.events FOR SELECT TO ${reader.quoted} USING (EXISTS (SELECT FROM app.users u WHERE u.id = events."the User"));
+        CREATE FUNCTION app.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER before_all BEFORE INSERT ON app.events FOR EACH ROW EXECUTE FUNCTION app.nothing();
+        CREATE TABLE app.first PARTITION OF app.events FOR VALUES FROM ('${month(-1)} 00:00+00') TO ('${month(0)} 00:00+00')
+          WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_enabled = off);
+        CREATE TABLE app.events_default PARTITION OF app.events DEFAULT`);
+    }
+    await install();
+    await database.query('CALL partition_keeper.create_partitions()');
+    const report = await keeper(other).create();
+    expect(tableOf(report).status).toBe('ok');
+    expect((await names()).length).toBe(6);
+    expect(await describeSchema(database)).toEqual(await describeSchema(other));
+  });
+
+  test('belongs to the owner, when a member calls it, and is refused to strangers', async () => {
+    await createEvents();
+    await using owner = await createNamedRole(database, 'owner_');
+    const member = await database.createRole({ inherit: false });
+    const stranger = await database.createRole();
+    await database.query(`
+      GRANT USAGE, CREATE ON SCHEMA app TO ${owner.quoted}; ALTER TABLE app.events OWNER TO ${owner.quoted};
+      ${partition('of_old', -9)} ${partition('present', 0)} ALTER TABLE app.of_old OWNER TO ${owner.quoted};
+      GRANT ${owner.quoted} TO ${member.name}`);
+    await install({ retention: { months: 3 } });
+    await database.query(`GRANT USAGE ON SCHEMA partition_keeper TO ${member.name}, ${stranger.name}`);
+
+    const outside = await database.connect({ role: stranger });
+    const before = await catalogState(database);
+    for (const call of ['create_partitions()', 'cleanup_partitions(approve => true)'])
+      expect(await refusal(outside.query(`CALL partition_keeper.${call}`))).toMatchObject({
+        message: expect.stringContaining('permission denied'),
+      });
+    expect(await catalogState(database)).toEqual(before);
+
+    const inside = await database.connect({ role: member });
+    await inside.query('CALL partition_keeper.create_partitions()');
+    await inside.query('CALL partition_keeper.cleanup_partitions(approve => true)');
+    expect(
+      await column("SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relname LIKE 'events%'"),
+    ).toEqual([owner.name]);
+    expect(await names()).not.toContain('of_old');
+    expect((await inside.query('SELECT current_user AS me')).rows).toEqual([{ me: member.name }]);
+  });
+
+  test('does not depend on the session, nor on what others have put into its path', async () => {
+    await createEvents();
+    await install({ timeZone: 'America/New_York' });
+    await database.query(`
+      CREATE SCHEMA evil;
+      CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT timestamptz '2001-01-01' $$;
+      CREATE FUNCTION evil.same(text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$;
+      CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.same)`);
+    const session = await database.connect();
+    await session.query(`
+      SET search_path = evil, pg_catalog; SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SET quote_all_identifiers = on;
+      SET default_transaction_isolation = serializable; SET IntervalStyle = 'sql_standard'; SET lock_timeout = '30s'`);
+    await session.query('CALL partition_keeper.create_partitions()');
+    expect(tableOf(await keeper(database, { timeZone: 'America/New_York' }).plan()).steps).toEqual([]);
+    expect((await names()).length).toBe(4);
+    expect((await session.query('SHOW search_path')).rows).toEqual([{ search_path: 'evil, pg_catalog' }]);
+    expect((await session.query('SHOW lock_timeout')).rows).toEqual([{ lock_timeout: '30s' }]);
+    await session.query(
+      "SET default_transaction_isolation = 'read committed'; BEGIN ISOLATION LEVEL REPEATABLE READ",
+    );
+    const { rows } = await session.query<{ result: string }>(
+      'SELECT result FROM partition_keeper.create_future_partitions(9)',
+    );
+    expect(rows.map(({ result }) => result)).toEqual([expect.stringContaining('READ COMMITTED')]);
+    await session.query('ROLLBACK');
+    await database.query('DROP SCHEMA evil CASCADE');
+  });
+
+  test('of one partition that is not possible does not keep the others', async () => {
+    await createEvents();
+    await database.query(`
+      CREATE TABLE app.events_${month(2).slice(0, 7).replace('-', '_')} (note text);
+      CREATE TABLE app.rest PARTITION OF app.events DEFAULT;
+      INSERT INTO app.rest VALUES ('${month(1)} 12:00+00')`);
+    await install({ schema: 'app', table: 'gone' }, {});
+    const { message } = await refusal(database.query('CALL partition_keeper.create_partitions()'));
+    expect(message).toMatch(/app\.gone cannot be looked after as configured: There is no such table/);
+    expect(message).toContain('holds rows of that stretch');
+    expect(message).toContain('another relation is named');
+    expect(await names()).toHaveLength(3);
+    expect(await results('create_future_partitions()')).toEqual([
+      expect.stringMatching(/^FAILED: app\.gone/),
+      expect.stringMatching(/^FAILED: events_.* holds rows/),
+      expect.stringMatching(/^FAILED: app\.events_.* another relation/),
+    ]);
+    expect(await column('SELECT status FROM partition_keeper.check_partition_health()')).toEqual([
+      expect.stringContaining('no such table'),
+      expect.stringMatching(/CRITICAL|partitions missing: [12],/),
+    ]);
+    expect(
+      (await refusal(database.query('SELECT partition_keeper.require_partition_health()'))).message,
+    ).toContain('app.gone');
+  });
+
+  test('by a function stops soon, says so, and goes on when it is called again', async () => {
+    await createEvents();
+    await install({ interval: 'day' }, { table: 'gone' });
+    await database.query(
+      `CREATE TABLE app.of_old PARTITION OF app.events FOR VALUES FROM ('${month(-3)} 00:00+00') TO ('${month(-2)} 00:00+00')`,
+    );
+    const [first = 0] = await database
+      .query<{ result: string }>('SELECT result FROM partition_keeper.create_future_partitions()')
+      .then((rows) => {
+        expect(rows.at(-2)?.result).toMatch(
+          /^STOPPED: app\.events .* CALL partition_keeper\.create_partitions\(\);$/,
+        );
+        return [rows.length];
+      });
+    expect(first).toBeGreaterThan(2);
+    expect((await names()).length).toBe(first - 1);
+    await results('create_future_partitions()');
+    expect(tableOf(await keeper(database, { interval: 'day' }).plan()).steps).toEqual([]);
+  });
+
+  test('takes the number of months of the document, for longer intervals as for months', async () => {
+    await createEvents();
+    await database.query(`
+      CREATE TABLE app.quarters (at date NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE app.days (at timestamp NOT NULL) PARTITION BY RANGE (at)`);
+    await install(
+      {},
+      { table: 'quarters', interval: 'quarter' },
+      { table: 'days', interval: 'day', premake: 2 },
+    );
+    await results('create_future_partitions(4)');
+    expect(await names()).toHaveLength(5);
+    expect(await names('app.quarters')).toHaveLength(3);
+    expect(await names('app.days')).toHaveLength(3);
+  });
+});
+
+describe('names of any kind', () => {
+  test('are names', async () => {
+    const schema = `we"ird $check$ \\ 'x'; DROP`;
+    const table = `${'ä'.repeat(20)} "\n'b`;
+    const config = { schema, table, partitionKey: 'at"\\', retention: { months: 6 } };
+    const functions = `fun"c $check$ \\ '\n`;
+    const quoted = (name: string) => pg.escapeIdentifier(name);
+    expect(Buffer.byteLength(`${table}_9999_12`)).toBeLessThanOrEqual(63);
+    await database.query(`
+      CREATE SCHEMA ${quoted(schema)};
+      CREATE TABLE ${quoted(schema)}.${quoted(table)} (${quoted(config.partitionKey)} timestamptz NOT NULL) PARTITION BY RANGE (${quoted(config.partitionKey)});
+      CREATE TABLE ${quoted(schema)}."old ""one" PARTITION OF ${quoted(schema)}.${quoted(table)} FOR VALUES FROM ('2001-01-01') TO ('2002-01-01')`);
+    await database.query(scriptFor([config], { schema: functions }));
+    await database.query(`CALL ${quoted(functions)}.create_partitions()`);
+    await database.query(`CALL ${quoted(functions)}.cleanup_partitions(approve => true)`);
+    expect(tableOf(await keeper(database, config).plan()).steps).toEqual([]);
+    expect(await column(`SELECT status FROM ${quoted(functions)}.check_partition_health()`)).toEqual(['OK']);
+    expect(await names(`${quoted(schema)}.${quoted(table)}`)).toHaveLength(10);
+    await database.query(uninstallScript({ schema: functions }));
+    expect(await database.query('SELECT FROM pg_namespace WHERE nspname = $1', [functions])).toEqual([]);
+    await database.query(`DROP SCHEMA ${quoted(schema)} CASCADE`);
+  });
+});
+
+describe('removal', () => {
+  const RETENTION = { retention: { months: 6 } };
+  const cleanup = (options = ''): Promise<unknown> =>
+    database.query(`CALL partition_keeper.cleanup_partitions(${options})`);
+
+  test('goes by bounds, to the hour, and never by names', async () => {
+    await createEvents();
+    await database.query(
+      `
+      ${partition('events_2001_01', -1)} ${partition('events_2099_01', -9)} ${partition('quite_new', -3, 1)} ${partition('next', 1)}
+      ${partition('straddling', -7, -3)}
+      CREATE TABLE app.events_2002_01 (at timestamptz); CREATE TABLE app.legal_hold_events_2019_01 (at timestamptz)`.replace(
+        partition('events_2001_01', -1),
+        '',
+      ),
+    );
+    await install(RETENTION);
+    expect(
+      await database.query('SELECT partition, kept_because FROM partition_keeper.partition_removals()'),
+    ).toEqual([{ partition: 'app.events_2099_01', kept_because: null }]);
+    expect(await results('cleanup_old_partitions()')).toEqual([
+      expect.stringContaining('Dropped partition: events_2099_01 of app.events'),
+    ]);
+    expect((await names()).toSorted()).toEqual(['next', 'quite_new', 'straddling']);
+    expect(
+      await column(
+        "SELECT count(*)::int FROM pg_class WHERE relname IN ('events_2002_01', 'legal_hold_events_2019_01')",
+      ),
+    ).toEqual([2]);
+    expect(await results('cleanup_old_partitions()')).toEqual([]);
+  });
+
+  test('is not to be had for what may not be removed', async () => {
+    await createEvents();
+    await database.query(`${partition('young', -1)} ${partition('present', 0)}`);
+    await install(RETENTION);
+    const drop = database.query(
+      "SELECT partition_keeper._drop_partition('app', 'events', 'app.young'::regclass)",
+    );
+    expect(await refusal(drop)).toMatchObject({ code: 'PKCHG' });
+    expect(await names()).toEqual(['young', 'present']);
+  });
+
+  test('is judged once more under the locks', async () => {
+    await createEvents();
+    await database.query(`${partition('one', -20)} ${partition('two', 0)}`);
+    await install(RETENTION);
+    const other = await database.connect();
+    const session = await database.connect();
+    const pid = await pidOf(session);
+    const attach = partition('one', -20).replace(
+      'CREATE TABLE app.one PARTITION OF app.events',
+      'ALTER TABLE app.events ATTACH PARTITION app.one',
+    );
+    let code: string | undefined;
+    // Somebody detaches it while the function waits for the lock; until that is seen before the wait has ended.
+    while (code !== 'PKCHG') {
+      await other.query('BEGIN; ALTER TABLE app.events DETACH PARTITION app.one');
+      let over = false;
+      const dropping = refusal(
+        session.query("SELECT partition_keeper._drop_partition('app', 'events', 'app.one'::regclass)"),
+      ).finally(() => {
+        over = true;
+      });
+      let waits = false;
+      while (!over && !waits)
+        waits =
+          (await database.query('SELECT FROM pg_locks WHERE pid = $1 AND NOT granted', [pid])).length > 0;
+      await other.query('COMMIT');
+      code = (await dropping).code;
+      expect(['55P03', 'PKCHG']).toContain(code);
+      expect(await column("SELECT to_regclass('app.one') IS NOT NULL")).toEqual([true]);
+      await other.query(attach);
+    }
+  });
+
+  test('waits for approval when it would be too much', async () => {
+    await createEvents();
+    await database.query(`${partition('one', -20)} ${partition('two', -19)} ${partition('three', 0)}`);
+    await install(RETENTION);
+    const refused =
+      '2 of its 3 partitions are past retention, more than the share of 0.5 allowed by maxExpiredShare';
+    expect((await refusal(cleanup())).message).toContain(refused);
+    expect(await results('cleanup_old_partitions()')).toEqual([
+      expect.stringContaining(`REFUSED: app.events: Nothing of app.events is removed: ${refused}`),
+    ]);
+    expect(await names()).toHaveLength(3);
+    await cleanup("'app.events', approve => true");
+    expect(await names()).toEqual(['three']);
+    expect((await refusal(cleanup("'app.others'"))).message).toContain('not in the config');
+  });
+
+  test.each([{ expired: 'detach' as const }, { grace: { days: 1 } }])(
+    'is left to a run where the config says %j',
+    async (settings) => {
+      await createEvents();
+      await database.query(`${partition('one', -20)} ${partition('three', 0)}`);
+      await install({ ...RETENTION, ...settings });
+      expect(scriptFor([{ ...RETENTION, ...settings }])).toContain('grace period: app.events.');
+      await cleanup('approve => true');
+      await database.query('SELECT partition_keeper.cleanup_old_partitions()');
+      expect(await names()).toHaveLength(2);
+      expect(await column('SELECT kept_because FROM partition_keeper.partition_removals()')).toEqual([
+        expect.stringContaining('CONCURRENTLY'),
+      ]);
+    },
+  );
+
+  test('keeps what is referred to, what others depend on, the last one and the default', async () => {
+    await createEvents('id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)');
+    await database.query(`
+      ${partition('referenced', -20)} ${partition('looked_at', -19)} ${partition('free', -18)} ${partition('last', -17)}
+      CREATE TABLE app.events_default PARTITION OF app.events DEFAULT;
+      CREATE TABLE app.referring (id int, at timestamptz, FOREIGN KEY (id, at) REFERENCES app.referenced);
+      CREATE VIEW app.view AS SELECT * FROM app.looked_at`);
+    await install({ ...RETENTION, maxExpiredShare: 1 });
+    expect((await refusal(cleanup())).message).toContain(
+      'looked_at of app.events: cannot drop table app.looked_at',
+    );
+    expect(await names()).toEqual(['referenced', 'looked_at', 'last', 'events_default']);
+  });
+
+  test('takes no instant from anybody', async () => {
+    await install(RETENTION);
+    expect(
+      await column(`SELECT proname::text FROM pg_proc WHERE pronamespace = 'partition_keeper'::regnamespace AND proname ~ 'cleanup' AND proname !~ '^_'
+        AND 'timestamptz'::regtype = ANY (proargtypes)`),
+    ).toEqual([]);
+  });
+});
+
+describe('others', () => {
+  const RETENTION = { retention: { months: 6 }, maxExpiredShare: 1 };
+  /** Somebody who has read from the table, or written to it, and goes on for a while. */
+  async function busyWith(statement: string): Promise<pg.Client> {
+    const client = await database.connect();
+    await client.query('BEGIN');
+    await client.query(statement);
+    await waitUntilLong(database, await pidOf(client));
+    return client;
+  }
+
+  /** Calls the procedure and sees it wait, in one transaction after another, while nobody has to wait behind it. */
+  async function callThatWaits(procedure: string): Promise<{ readonly end: Promise<unknown> }> {
+    const session = await database.connect();
+    const pid = await pidOf(session);
+    let over = false;
+    const running = session.query(`CALL partition_keeper.${procedure}`).finally(() => {
+      over = true;
+    });
+    const transactions = new Set<string>();
+    await waitUntil(
+      async () => {
+        const [look] = await database.query<{ began: string; waiting: number }>(
+          `SELECT (SELECT xact_start::text FROM pg_stat_activity WHERE pid = $1) AS began,
+                  (SELECT count(*)::int FROM pg_locks WHERE pid = $1 AND NOT granted) AS waiting`,
+          [pid],
+        );
+        expect(look?.waiting).toBe(0);
+        transactions.add(look?.began ?? '');
+        return transactions.size > 6 || over;
+      },
+      { what: 'the procedure waits', timeoutMs: 60_000 },
+    );
+    expect(over).toBe(false);
+    return { end: running };
+  }
+
+  test('who hold a lock for long are waited for where nobody waits behind it', async () => {
+    await createEvents();
+    await database.query(`${partition('one', -20)} ${partition('two', 0)}`);
+    await install(RETENTION);
+    const reader = await busyWith('SELECT * FROM app.events');
+    const call = await callThatWaits('cleanup_partitions()');
+    // A function does not wait.
+    expect(await results('cleanup_old_partitions()')).toEqual([
+      expect.stringContaining('LOCKED: one of app.events'),
+    ]);
+    await reader.query('COMMIT');
+    await call.end;
+    expect(await names()).toEqual(['two']);
+  });
+
+  test('who write to a table that foreign keys refer to do not have others wait behind them', async () => {
+    await database.query('CREATE TABLE app.users (id int PRIMARY KEY)');
+    await createEvents('at timestamptz NOT NULL, by int REFERENCES app.users');
+    await install();
+    const writer = await busyWith('INSERT INTO app.users VALUES (1)');
+    const call = await callThatWaits('create_partitions()');
+    await writer.query('COMMIT');
+    await call.end;
+    expect(await names()).toHaveLength(4);
+  });
+
+  test('are not waited for when there is nothing to do', async () => {
+    await createEvents();
+    await install(RETENTION);
+    await database.query('CALL partition_keeper.create_partitions()');
+    const reader = await busyWith('LOCK app.events IN ROW EXCLUSIVE MODE');
+    await database.query('SET lock_timeout = 100');
+    await database.query('CALL partition_keeper.cleanup_partitions()');
+    await database.query('RESET lock_timeout');
+    await reader.query('COMMIT');
+  });
+
+  test('who work on the table as a run of Partition Keeper does are left alone, and leave alone', async () => {
+    await createEvents();
+    await database.query(`${partition('one', -20)} ${partition('two', 0)}`);
+    await install(RETENTION);
+    const run = await database.connect();
+    expect(await takeTableLocks(run, [{ schema: 'app', table: 'events' }])).toEqual([true]);
+    const before = await catalogState(database);
+    await database.query('CALL partition_keeper.create_partitions(); ');
+    await database.query('CALL partition_keeper.cleanup_partitions(); ');
+    expect(await results('create_future_partitions()')).toEqual([
+      expect.stringContaining('another run is working on it'),
+    ]);
+    expect(await catalogState(database)).toEqual(before);
+    await run.end();
+
+    const session = await database.connect();
+    await session.query('BEGIN');
+    await results('create_future_partitions()', async (sql) => (await session.query(sql)).rows);
+    expect(tableOf(await keeper(database, RETENTION).create())).toMatchObject({
+      status: 'skipped',
+      steps: [],
+    });
+    await session.query('COMMIT');
+    expect(tableOf(await keeper(database, RETENTION).create())).toMatchObject({ status: 'ok', steps: [] });
+  });
+});
+
+describe('installing', () => {
+  test('takes the place of the functions of the document, and of an older version', async () => {
+    await createEvents();
+    await database.query(`
+      CREATE SCHEMA partition_keeper;
+      CREATE FUNCTION partition_keeper.create_monthly_partition(schema_name text, table_name text, partition_date date DEFAULT CURRENT_DATE) RETURNS text LANGUAGE sql AS $$ SELECT '' $$;
+      CREATE FUNCTION partition_keeper.create_future_partitions(months_ahead integer DEFAULT 12) RETURNS TABLE (result text) LANGUAGE sql AS $$ SELECT '' $$;
+      CREATE FUNCTION partition_keeper.cleanup_old_partitions() RETURNS TABLE (result text) LANGUAGE sql AS $$ SELECT '' $$;
+      CREATE FUNCTION partition_keeper.check_partition_health() RETURNS TABLE (schema_name text, table_name text, partition_count integer,
+        total_size text, largest_partition text, largest_size text, status text) LANGUAGE sql AS $$ SELECT '', '', 1, '', '', '', '' $$;
+      CREATE FUNCTION partition_keeper.partition_sizes(days int) RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;
+      COMMENT ON FUNCTION partition_keeper.partition_sizes(int) IS 'Partition Keeper: an older one';
+      CREATE FUNCTION partition_keeper.partition_gaps(at timestamptz DEFAULT now()) RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;
+      COMMENT ON FUNCTION partition_keeper.partition_gaps(timestamptz) IS 'Partition Keeper: an older one, which returned something else';
+      CREATE FUNCTION partition_keeper.mine() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$`);
+    await install();
+    await database.query(
+      'SELECT * FROM partition_keeper.partition_gaps(); SELECT * FROM partition_keeper.partition_sizes()',
+    );
+    expect(await column('SELECT count(*)::int FROM partition_keeper.create_future_partitions()')).toEqual([
+      4,
+    ]);
+    // What is somebody else's, and the schema that holds it, remain.
+    await database.query(uninstallScript());
+    expect(
+      await column("SELECT proname::text FROM pg_proc WHERE pronamespace = 'partition_keeper'::regnamespace"),
+    ).toEqual(['mine']);
+  });
+
+  test('is refused as a whole without pg_cron, and where everybody may make functions', async () => {
+    expect((await refusal(database.query(scriptFor([], { pgCron: true })))).message).toContain(
+      'pg_cron is not installed',
+    );
+    await database.query('ROLLBACK');
+    expect(await database.query("SELECT FROM pg_namespace WHERE nspname = 'partition_keeper'")).toEqual([]);
+    await database.query('GRANT CREATE ON SCHEMA app TO PUBLIC');
+    expect((await refusal(database.query(scriptFor([], { schema: 'app' })))).message).toContain(
+      'Everybody may create functions in schema app',
+    );
+    await database.query('ROLLBACK');
+  });
+});
