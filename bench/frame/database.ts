@@ -1,0 +1,40 @@
+import { readdir, readFile } from 'node:fs/promises';
+import pg from 'pg';
+import { connectionSettings, parseConfig, runCreate } from '../../lib/index.ts';
+import shipped from '../../partitions.config.ts';
+
+const TABLES = new URL('../../sql/tables/', import.meta.url);
+
+/** A connection that its end does not end the process. */
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+export async function withClient<Value>(
+  url: string,
+  use: (client: pg.Client) => Promise<Value>,
+): Promise<Value> {
+  const client = await connect(url);
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Creates the six example tables with all partitions that are due. */
+export async function createShippedTables(url: string): Promise<void> {
+  await withClient(url, async (client) => {
+    for (const file of (await readdir(TABLES)).toSorted()) {
+      await client.query(await readFile(new URL(file, TABLES), 'utf8'));
+    }
+  });
+  const report = await runCreate({
+    config: parseConfig(shipped, 'the six example tables'),
+    connection: connectionSettings(url, {}),
+  });
+  if (!report.ok) throw new Error(JSON.stringify(report.tables));
+}

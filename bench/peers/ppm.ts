@@ -1,0 +1,55 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cached } from '../frame/cache.ts';
+import type { BenchOptions } from '../frame/model.ts';
+import { mustRun } from '../frame/program.ts';
+import type { Peer, PeerSource, Task } from './peer.ts';
+
+const RELEASE = '1.2.1';
+const MODULE = 'github.com/qonto/postgresql-partition-manager';
+
+/** By the Go tool chain where the module can be had, else from its repository. */
+async function build(folder: string): Promise<void> {
+  const program = join(folder, 'ppm');
+  const source = join(folder, 'source');
+  await mustRun(
+    'git',
+    ['clone', '--quiet', '--depth', '1', '--branch', RELEASE, `https://${MODULE}`, source],
+    {
+      env: { GIT_TERMINAL_PROMPT: '0' },
+    },
+  );
+  await mustRun('go', ['build', '-o', program, '.'], { cwd: source });
+}
+
+async function prepare({ download }: BenchOptions): Promise<Peer> {
+  const program = join(await cached('ppm', download, build), 'ppm');
+  const configOf = ({ folder }: Task): string => join(folder, 'ppm.json');
+  const run = async (task: Task, ...command: readonly string[]): Promise<void> => {
+    const args = ['run', ...command, '--config', configOf(task), '--connection-url', task.url];
+    // Its limit of 3 s for a statement is meant for tables, not for lists of ten thousands of them.
+    await mustRun(program, [...args, '--statement-timeout', '60000']);
+  };
+  return {
+    version: RELEASE,
+    adopt: async (task) => {
+      const partitions = task.tables.map(({ schema, table, key }) => [
+        `${schema}_${table}`,
+        {
+          schema,
+          table,
+          partitionKey: key,
+          interval: 'monthly',
+          retention: task.retention,
+          preProvisioned: task.premake,
+          cleanupPolicy: 'drop',
+        },
+      ]);
+      writeFileSync(configOf(task), JSON.stringify({ partitions: Object.fromEntries(partitions) }));
+    },
+    create: (task) => run(task, 'provisioning'),
+    cleanup: (task) => run(task, 'cleanup'),
+  };
+}
+
+export const ppm: PeerSource = { name: 'PPM (postgresql-partition-manager)', prepare };
