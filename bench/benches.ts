@@ -1,5 +1,7 @@
 import { cli } from './cli.ts';
 import type { Bench } from './frame/model.ts';
+import { lambda } from './lambda.ts';
+import { scale } from './scale.ts';
 import { stall } from './stall.ts';
 
-export const BENCHES: readonly Bench[] = [stall, cli];
+export const BENCHES: readonly Bench[] = [stall, scale, lambda, cli];

@@ -1,25 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import config from '../partitions.config.ts';
 import { startEmbeddedServer } from '../support/embedded-server.ts';
 import { createShippedTables } from './frame/database.ts';
 import { debianPackages } from './frame/debian.ts';
 import type { Bench, BenchOptions, Cell } from './frame/model.ts';
+import { entryPoint } from './frame/package.ts';
 import { mustRun, runProgram } from './frame/program.ts';
 import { inTurns, type Subject } from './frame/rounds.ts';
 import { figureOf, ratio } from './frame/stats.ts';
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
-
-/** The command line as the package has it, or from the sources, which need no build. */
-async function entryPoint({ toy, say }: BenchOptions): Promise<string> {
-  if (toy) return join(ROOT, 'bin', 'partition-keeper.ts');
-  say('Building the package');
-  await mustRun('npm', ['run', 'build'], { cwd: ROOT });
-  return join(ROOT, 'dist', 'bin', 'partition-keeper.js');
-}
 
 /** The psql of this machine, else Debian's; null where there is neither. */
 async function findPsql({ download }: BenchOptions): Promise<string | null> {

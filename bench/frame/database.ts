@@ -6,7 +6,7 @@ import shipped from '../../partitions.config.ts';
 const TABLES = new URL('../../sql/tables/', import.meta.url);
 
 /** A connection that its end does not end the process. */
-async function connect(url: string): Promise<pg.Client> {
+export async function connect(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => {});
   await client.connect();
@@ -37,4 +37,11 @@ export async function createShippedTables(url: string): Promise<void> {
     connection: connectionSettings(url, {}),
   });
   if (!report.ok) throw new Error(JSON.stringify(report.tables));
+}
+
+/** The address of another database on the same server. */
+export function databaseUrl(url: string, name: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed.href;
 }

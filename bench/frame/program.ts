@@ -19,7 +19,7 @@ export interface ProgramOptions {
 }
 
 /** What Linux says of a process under one of the names in its status, in MiB. */
-async function memoryOf(pid: number, name: 'VmHWM' | 'RssAnon'): Promise<number | null> {
+export async function memoryOf(pid: number, name: 'VmHWM' | 'RssAnon'): Promise<number | null> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kib = new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1];
   return kib === undefined ? null : Number(kib) / 1024;

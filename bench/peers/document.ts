@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { withClient } from '../frame/database.ts';
-import type { Peer, PeerSource, Task } from './peer.ts';
+import { noProcess, type Peer, type PeerSource, type Task } from './peer.ts';
 
 const call = (task: Task, name: string, months: number): Promise<void> =>
   withClient(task.url, async (client) => {
@@ -14,8 +14,8 @@ const peer: Peer = {
       await client.query('DROP SCHEMA IF EXISTS document CASCADE');
       await client.query(await readFile(new URL('./document.sql', import.meta.url), 'utf8'));
     }),
-  create: (task) => call(task, 'create_future_partitions', task.premake),
-  cleanup: (task) => call(task, 'cleanup_old_partitions', task.retention),
+  create: (task) => noProcess(call(task, 'create_future_partitions', task.premake)),
+  cleanup: (task) => noProcess(call(task, 'cleanup_old_partitions', task.retention)),
 };
 
 /** The functions the strategy document proposes. */

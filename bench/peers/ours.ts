@@ -1,6 +1,7 @@
+import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import {
-  type CleanupJobOptions,
   connectionSettings,
   type JobOptions,
   parseConfig,
@@ -8,26 +9,27 @@ import {
   runCleanup,
   runCreate,
 } from '../../lib/index.ts';
-import type { Peer, PeerSource, Task } from './peer.ts';
+import { entryPoint } from '../frame/package.ts';
+import { mustRun } from '../frame/program.ts';
+import { noProcess, type Peer, type PeerSource, type Task } from './peer.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string };
 
-const optionsOf = ({ url, tables, premake, retention }: Task): JobOptions => ({
-  connection: connectionSettings(url, {}),
-  config: parseConfig(
-    {
-      tables: tables.map(({ schema, table, key }) => ({
-        schema,
-        table,
-        partitionKey: key,
-        interval: 'month',
-        premake,
-        retention: { months: retention },
-        maxExpiredShare: 1,
-      })),
-    },
-    'the measurement',
-  ),
+const configOf = ({ tables, premake, retention }: Task) => ({
+  tables: tables.map(({ schema, table, key }) => ({
+    schema,
+    table,
+    partitionKey: key,
+    interval: 'month',
+    premake,
+    retention: { months: retention },
+    maxExpiredShare: 1,
+  })),
+});
+
+const optionsOf = (task: Task): JobOptions => ({
+  connection: connectionSettings(task.url, {}),
+  config: parseConfig(configOf(task), 'the measurement'),
 });
 
 async function expectOk(run: Promise<Report>): Promise<void> {
@@ -39,9 +41,29 @@ async function expectOk(run: Promise<Report>): Promise<void> {
 const peer: Peer = {
   version,
   adopt: async () => {},
-  create: (task) => expectOk(runCreate(optionsOf(task))),
-  cleanup: (task) => expectOk(runCleanup(optionsOf(task) satisfies CleanupJobOptions)),
+  create: (task) => noProcess(expectOk(runCreate(optionsOf(task)))),
+  cleanup: (task) => noProcess(expectOk(runCleanup(optionsOf(task)))),
 };
 
 /** The jobs, called as a function calls them. */
 export const ours: PeerSource = { name: 'Partition Keeper', prepare: async () => peer };
+
+/** A process for each run, start of Node.js included. */
+export const oursByCommand: PeerSource = {
+  name: 'Partition Keeper, command line',
+  prepare: async (options) => {
+    const entry = await entryPoint(options);
+    const run = async (task: Task, command: 'create' | 'cleanup') => {
+      const file = join(task.folder, 'partitions.config.json');
+      writeFileSync(file, JSON.stringify(configOf(task)));
+      const args = [entry, command, '--config', file, '--database-url', task.url, '--format', 'json'];
+      return await mustRun(process.execPath, args, { watchMemory: true });
+    };
+    return {
+      version,
+      adopt: async () => {},
+      create: (task) => run(task, 'create'),
+      cleanup: (task) => run(task, 'cleanup'),
+    };
+  },
+};

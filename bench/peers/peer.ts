@@ -1,4 +1,5 @@
 import type { BenchOptions } from '../frame/model.ts';
+import type { Ended } from '../frame/program.ts';
 
 /** A table that is partitioned by month, all of whose partitions are named `<table>_YYYY_MM`. */
 export interface ManagedTable {
@@ -26,10 +27,19 @@ export interface Peer {
   /** Takes over the tables with the partitions they have; to be called anew when the task has changed. */
   readonly adopt: (task: Task) => Promise<void>;
   /** Creates the partitions that are missing. Throws where it does not succeed. */
-  readonly create: (task: Task) => Promise<void>;
+  readonly create: (task: Task) => Promise<Run>;
   /** Removes those past retention. Throws where it does not succeed. */
-  readonly cleanup: (task: Task) => Promise<void>;
+  readonly cleanup: (task: Task) => Promise<Run>;
 }
+
+/** What is known of a run that went well. */
+export type Run = Pick<Ended, 'peakMiB'>;
+
+/** A run in the server, or in this process, whose memory tells nothing. */
+export const noProcess = async (work: Promise<unknown>): Promise<Run> => {
+  await work;
+  return { peakMiB: null };
+};
 
 export interface PeerSource {
   readonly name: string;

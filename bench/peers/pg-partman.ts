@@ -6,7 +6,7 @@ import { withClient } from '../frame/database.ts';
 import { debianPackages } from '../frame/debian.ts';
 import type { BenchOptions } from '../frame/model.ts';
 import { mustRun } from '../frame/program.ts';
-import type { Peer, PeerSource } from './peer.ts';
+import { noProcess, type Peer, type PeerSource } from './peer.ts';
 
 const RELEASE = '5.1.0';
 const REPOSITORY = 'https://github.com/pgpartman/pg_partman';
@@ -84,19 +84,19 @@ async function prepare(options: BenchOptions): Promise<Peer> {
       });
     },
     create: ({ url }) =>
-      withClient(url, async (client) => {
-        await client.query('CALL partman.run_maintenance_proc()');
-      }),
+      noProcess(withClient(url, (client) => client.query('CALL partman.run_maintenance_proc()'))),
     // What its maintenance calls for retention, without the creating that it would do in the same transaction.
     cleanup: ({ url, tables, retention }) =>
-      withClient(url, async (client) => {
-        for (const { schema, table } of tables) {
-          await client.query('SELECT partman.drop_partition_time($1, $2)', [
-            `${schema}.${table}`,
-            `${retention} months`,
-          ]);
-        }
-      }),
+      noProcess(
+        withClient(url, async (client) => {
+          for (const { schema, table } of tables) {
+            await client.query('SELECT partman.drop_partition_time($1, $2)', [
+              `${schema}.${table}`,
+              `${retention} months`,
+            ]);
+          }
+        }),
+      ),
   };
 }
 

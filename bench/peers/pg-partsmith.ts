@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached } from '../frame/cache.ts';
 import type { BenchOptions } from '../frame/model.ts';
-import { mustRun } from '../frame/program.ts';
+import { type Ended, mustRun } from '../frame/program.ts';
 import type { Peer, PeerSource, Task } from './peer.ts';
 
 const RELEASE = '1.10.0';
@@ -21,9 +21,10 @@ async function prepare({ download }: BenchOptions): Promise<Peer> {
     ]);
   });
   const documentOf = (task: Task): string => join(task.folder, 'pg-partsmith.json');
-  const apply = async (task: Task, ...flags: readonly string[]): Promise<void> => {
+  const apply = async (task: Task, ...flags: readonly string[]): Promise<Ended> => {
     const args = ['-m', 'pg_partsmith.cli', 'apply', '--config', documentOf(task), ...flags];
-    await mustRun('python3', args, {
+    return await mustRun('python3', args, {
+      watchMemory: true,
       env: {
         PYTHONPATH: join(folder, 'packages'),
         PG_PARTSMITH_DSN: task.url.replace('postgresql://', 'postgresql+asyncpg://'),

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached } from '../frame/cache.ts';
 import type { BenchOptions } from '../frame/model.ts';
-import { mustRun } from '../frame/program.ts';
+import { type Ended, mustRun } from '../frame/program.ts';
 import type { Peer, PeerSource, Task } from './peer.ts';
 
 const RELEASE = '1.2.1';
@@ -25,10 +25,10 @@ async function build(folder: string): Promise<void> {
 async function prepare({ download }: BenchOptions): Promise<Peer> {
   const program = join(await cached('ppm', download, build), 'ppm');
   const configOf = ({ folder }: Task): string => join(folder, 'ppm.json');
-  const run = async (task: Task, ...command: readonly string[]): Promise<void> => {
+  const run = async (task: Task, ...command: readonly string[]): Promise<Ended> => {
     const args = ['run', ...command, '--config', configOf(task), '--connection-url', task.url];
     // Its limit of 3 s for a statement is meant for tables, not for lists of ten thousands of them.
-    await mustRun(program, [...args, '--statement-timeout', '60000']);
+    return await mustRun(program, [...args, '--statement-timeout', '60000'], { watchMemory: true });
   };
   return {
     version: RELEASE,
