@@ -3,5 +3,6 @@ import type { Bench } from './frame/model.ts';
 import { lambda } from './lambda.ts';
 import { scale } from './scale.ts';
 import { stall } from './stall.ts';
+import { strategy } from './strategy.ts';
 
-export const BENCHES: readonly Bench[] = [stall, scale, lambda, cli];
+export const BENCHES: readonly Bench[] = [stall, scale, strategy, lambda, cli];
