@@ -9,7 +9,7 @@ const TRAFFIC = 'test/integration/{stall,deadlock,default-heal,convert/{stall,co
 /** What is the same whatever the version of the server is; it runs on one of them. */
 const FOR_ONE_VERSION = [
   'test/integration/aws/**',
-  'test/integration/{cli,compose,doctor,explain-rewritten,explain-top,serve,convert/cli,convert/copy-pace,convert/kit}.test.ts',
+  'test/integration/{bench,cli,compose,doctor,explain-rewritten,explain-top,serve,convert/cli,convert/copy-pace,convert/kit}.test.ts',
 ];
 
 /** The integration tests with a server of their own, and those with traffic afterwards, one at a time. */

@@ -29,7 +29,7 @@ const USAGE = `npm run bench -- [name ...] [options]
 ${BENCHES.map(({ name, question }) => `  ${name.padEnd(12)}${question}`).join('\n')}
 
   --runs <n>       how often each thing is measured (default 5)
-  --scale <share>  share of the full size of data, above 0 to 1 (default 1)
+  --scale <share>  amount of data, beside the usual one (default 1)
   --toy            the smallest size, once: to try it out; results go to bench/results/toy
   --no-download    without peers that have to be fetched
   --beside <text>  what else this machine does meanwhile; kept with the results
@@ -44,7 +44,7 @@ function refuse(reason: string): never {
 const runs = values.toy ? 1 : Number(values.runs);
 const scale = Number(values.scale);
 if (!Number.isInteger(runs) || runs < 1) refuse(`--runs ${values.runs} is no whole number above 0.`);
-if (!(scale > 0 && scale <= 1)) refuse(`--scale ${values.scale} is not above 0 and at most 1.`);
+if (!(scale > 0 && scale <= 100)) refuse(`--scale ${values.scale} is not above 0 and at most 100.`);
 const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name));
 if (unknown.length > 0) refuse(`There is no benchmark ${unknown.join(', ')}.`);
 if (values.help) {

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { startEmbeddedServer } from '../support/embedded-server.ts';
-import { withClient } from './frame/database.ts';
+import { inCopy, withClient } from './frame/database.ts';
 import type { Bench, BenchOptions, Cell, Figure, Findings, LineChart } from './frame/model.ts';
 import { figureOf, ratio } from './frame/stats.ts';
 import { oursByCommand } from './peers/ours.ts';
@@ -8,7 +8,7 @@ import { type Peer, preparePeers, type Task, versionsOf } from './peers/peer.ts'
 import { PEERS } from './peers/peers.ts';
 import { limit } from './scale/limit.ts';
 import { type Observed, observe } from './scale/observe.ts';
-import { createWorld, inCopy, nameOf, type Size, taskOf } from './scale/world.ts';
+import { createWorld, nameOf, type Size, taskOf } from './scale/world.ts';
 
 const SIZES: readonly Size[] = [
   { tables: 6, partitions: 12 },

@@ -14,7 +14,7 @@ export interface Log {
   readonly kind: string;
 }
 
-export const USERS = 10_000;
+const USERS = 10_000;
 
 const user = (references: boolean): string => `uuid${references ? ' REFERENCES auth.users (id)' : ''}`;
 

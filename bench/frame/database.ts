@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { connectionSettings, parseConfig, runCreate } from '../../lib/index.ts';
 import shipped from '../../partitions.config.ts';
@@ -44,4 +47,22 @@ export function databaseUrl(url: string, name: string): string {
   const changed = new URL(url);
   changed.pathname = `/${name}`;
   return changed.href;
+}
+
+/** A copy of a database, in which things may be changed, with a folder for files; both are gone afterwards. */
+export async function inCopy<Value>(
+  serverUrl: string,
+  template: string,
+  use: (url: string, folder: string) => Promise<Value>,
+): Promise<Value> {
+  const [name, folder] = [`copy_of_${template}`, mkdtempSync(join(tmpdir(), 'partition-keeper-bench-'))];
+  await withClient(serverUrl, (admin) =>
+    admin.query(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy`),
+  );
+  try {
+    return await use(databaseUrl(serverUrl, name), folder);
+  } finally {
+    await withClient(serverUrl, (admin) => admin.query(`DROP DATABASE ${name} WITH (FORCE)`));
+    rmSync(folder, { recursive: true });
+  }
 }

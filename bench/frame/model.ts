@@ -2,7 +2,7 @@
 export interface BenchOptions {
   /** How often each thing is measured. */
   readonly runs: number;
-  /** Share of the full size of data, from above 0 to 1. */
+  /** Amount of data, beside the usual one. */
   readonly scale: number;
   /** The smallest size that goes through everything: for trying it out, not for figures. */
   readonly toy: boolean;

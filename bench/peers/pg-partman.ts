@@ -11,12 +11,12 @@ import { noProcess, type Peer, type PeerSource } from './peer.ts';
 const RELEASE = '5.1.0';
 const REPOSITORY = 'https://github.com/pgpartman/pg_partman';
 
-interface Source {
+export interface PartmanSource {
   readonly version: string;
   readonly sql: string;
 }
 
-async function fromRepository({ download }: BenchOptions): Promise<Source> {
+async function fromRepository({ download }: BenchOptions): Promise<PartmanSource> {
   const folder = await cached('pg_partman', download, (empty) =>
     mustRun('git', ['clone', '--quiet', '--depth', '1', '--branch', `v${RELEASE}`, REPOSITORY, empty], {
       env: { GIT_TERMINAL_PROMPT: '0' },
@@ -30,7 +30,7 @@ async function fromRepository({ download }: BenchOptions): Promise<Source> {
   return { version: RELEASE, sql: parts.join('\n') };
 }
 
-async function fromDebian({ download }: BenchOptions): Promise<Source> {
+async function fromDebian({ download }: BenchOptions): Promise<PartmanSource> {
   const folder = await debianPackages('postgresql-15-partman', ['postgresql-15-partman'], download);
   const extensions = join(folder, 'usr', 'share', 'postgresql', '15', 'extension');
   const control = await readFile(join(extensions, 'pg_partman.control'), 'utf8');
@@ -50,12 +50,12 @@ const plain = (sql: string): string =>
     .replaceAll(/^\s*SELECT pg_catalog\.pg_extension_config_dump\(.*$/gm, '')
     .replaceAll(/^\\.*$/gm, '')}`;
 
-async function partmanSource(options: BenchOptions): Promise<Source> {
+export async function partmanSource(options: BenchOptions): Promise<PartmanSource> {
   return await fromRepository(options).catch(() => fromDebian(options));
 }
 
 /** Loads the functions into a database that does not have them yet. */
-async function loadPartman(url: string, { sql }: Source): Promise<void> {
+export async function loadPartman(url: string, { sql }: PartmanSource): Promise<void> {
   await withClient(url, async (client) => {
     const { rows } = await client.query("SELECT 1 FROM pg_namespace WHERE nspname = 'partman'");
     if (rows.length > 0) return;
@@ -64,9 +64,12 @@ async function loadPartman(url: string, { sql }: Source): Promise<void> {
   });
 }
 
+/** How the release calls native partitioning by ranges. */
+export const typeOf = ({ version }: PartmanSource): string => (version.startsWith('4.') ? 'native' : 'range');
+
 async function prepare(options: BenchOptions): Promise<Peer> {
   const source = await partmanSource(options);
-  const type = source.version.startsWith('4.') ? 'native' : 'range';
+  const type = typeOf(source);
   return {
     version: source.version,
     adopt: async (task) => {

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { databaseUrl, withClient } from '../frame/database.ts';
 import { monthStart, partitionOf } from '../peers/months.ts';
 import type { ManagedTable, Task } from '../peers/peer.ts';
@@ -54,22 +51,4 @@ export async function createWorld(serverUrl: string, name: string, size: Size): 
       'VACUUM (ANALYZE) pg_catalog.pg_class, pg_catalog.pg_attribute, pg_catalog.pg_inherits',
     );
   });
-}
-
-/** A copy of a world, in which one of the peers may change things; it is gone afterwards. */
-export async function inCopy<Value>(
-  serverUrl: string,
-  template: string,
-  use: (url: string, folder: string) => Promise<Value>,
-): Promise<Value> {
-  const [name, folder] = ['copy_of_world', mkdtempSync(join(tmpdir(), 'partition-keeper-bench-'))];
-  await withClient(serverUrl, (admin) =>
-    admin.query(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy`),
-  );
-  try {
-    return await use(databaseUrl(serverUrl, name), folder);
-  } finally {
-    await withClient(serverUrl, (admin) => admin.query(`DROP DATABASE ${name} WITH (FORCE)`));
-    rmSync(folder, { recursive: true });
-  }
 }

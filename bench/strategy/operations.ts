@@ -70,13 +70,16 @@ async function removeOldestMonth(place: Place): Promise<number> {
   });
 }
 
+/** The indexes that begin with the user: one of a plain table, one of each partition. */
 async function indexesOf(client: pg.Client, table: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
-    `SELECT x.indexrelid::regclass::text AS name FROM pg_partition_tree($1) t
-     JOIN pg_index x ON x.indrelid = t.relid WHERE t.isleaf AND pg_get_indexdef(x.indexrelid, 1, true) = 'user_id'
+    `SELECT x.indexrelid::regclass::text AS name FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid
+     WHERE c.relkind = 'i' AND pg_get_indexdef(x.indexrelid, 1, true) = 'user_id'
+       AND (x.indrelid = $1::regclass OR x.indrelid IN (SELECT relid FROM pg_partition_tree($1)))
      ORDER BY 1`,
     [table],
   );
+  if (rows.length === 0) throw new Error(`${table} has no index on the user.`);
   return rows.map(({ name }) => name);
 }
 
