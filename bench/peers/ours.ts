@@ -56,8 +56,8 @@ export const oursByCommand: PeerSource = {
     const run = async (task: Task, command: 'create' | 'cleanup') => {
       const file = join(task.folder, 'partitions.config.json');
       writeFileSync(file, JSON.stringify(configOf(task)));
-      const args = [entry, command, '--config', file, '--database-url', task.url, '--format', 'json'];
-      return await mustRun(process.execPath, args, { watchMemory: true });
+      const args = [entry, command, '--config', file, '--format', 'json'];
+      return await mustRun(process.execPath, args, { env: { DATABASE_URL: task.url }, watchMemory: true });
     };
     return {
       version,

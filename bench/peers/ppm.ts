@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached } from '../frame/cache.ts';
 import type { BenchOptions } from '../frame/model.ts';
-import { type Ended, mustRun } from '../frame/program.ts';
+import { type Ended, mustRun, runProgram } from '../frame/program.ts';
 import type { Peer, PeerSource, Task } from './peer.ts';
 
 const RELEASE = '1.2.1';
@@ -10,23 +10,20 @@ const MODULE = 'github.com/qonto/postgresql-partition-manager';
 
 /** By the Go tool chain where the module can be had, else from its repository. */
 async function build(folder: string): Promise<void> {
-  const program = join(folder, 'ppm');
+  const env = { GIT_TERMINAL_PROMPT: '0', GOBIN: folder };
+  const install = ['install', `${MODULE}@${RELEASE}`];
+  if ((await runProgram('go', install, { env })).code === 0) return;
   const source = join(folder, 'source');
-  await mustRun(
-    'git',
-    ['clone', '--quiet', '--depth', '1', '--branch', RELEASE, `https://${MODULE}`, source],
-    {
-      env: { GIT_TERMINAL_PROMPT: '0' },
-    },
-  );
-  await mustRun('go', ['build', '-o', program, '.'], { cwd: source });
+  const clone = ['clone', '--quiet', '--depth', '1', '--branch', RELEASE, `https://${MODULE}`, source];
+  await mustRun('git', clone, { env });
+  await mustRun('go', ['install', '.'], { cwd: source, env });
 }
 
 async function prepare({ download }: BenchOptions): Promise<Peer> {
-  const program = join(await cached('ppm', download, build), 'ppm');
+  const program = join(await cached('ppm', download, build), 'postgresql-partition-manager');
   const configOf = ({ folder }: Task): string => join(folder, 'ppm.json');
   const run = async (task: Task, ...command: readonly string[]): Promise<Ended> => {
-    const args = ['run', ...command, '--config', configOf(task), '--connection-url', task.url];
+    const args = ['run', ...command, '--config', configOf(task)];
     // Its limit of 3 s for a statement is meant for tables, not for lists of ten thousands of them.
     return await mustRun(program, [...args, '--statement-timeout', '60000'], { watchMemory: true });
   };
@@ -45,7 +42,8 @@ async function prepare({ download }: BenchOptions): Promise<Peer> {
           cleanupPolicy: 'drop',
         },
       ]);
-      writeFileSync(configOf(task), JSON.stringify({ partitions: Object.fromEntries(partitions) }));
+      const config = { 'connection-url': task.url, partitions: Object.fromEntries(partitions) };
+      writeFileSync(configOf(task), JSON.stringify(config));
     },
     create: (task) => run(task, 'provisioning'),
     cleanup: (task) => run(task, 'cleanup'),
