@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import config from '../partitions.config.ts';
 import { startEmbeddedServer } from '../support/embedded-server.ts';
-import { createShippedTables } from './frame/database.ts';
+import { createShippedTables, serverVersion } from './frame/database.ts';
 import { debianPackages } from './frame/debian.ts';
 import type { Bench, BenchOptions, Cell } from './frame/model.ts';
 import { entryPoint } from './frame/package.ts';
@@ -58,7 +58,7 @@ async function measure(options: BenchOptions, folder: string, url: string) {
   if (psql === null)
     rows.push(["psql -c 'select 1'", 'no psql here, and none to be had from Debian', null, null]);
   return {
-    versions: {},
+    versions: { PostgreSQL: await serverVersion(url) },
     remarks: [
       'Each command is a process of its own, from its start to its end; the commands take turns. The database is on the same machine, with the six example tables, whose partitions are complete.',
     ],

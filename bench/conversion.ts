@@ -3,7 +3,7 @@ import { startEmbeddedServer } from '../support/embedded-server.ts';
 import { type Seen, startApplication } from './conversion/application.ts';
 import { type Stage, TABLE, type Way, waysWith } from './conversion/ways.ts';
 import { AUDIT_LOGS, createIndexes, createUsers, fillLog } from './data/logs.ts';
-import { databaseUrl, inCopy, withClient } from './frame/database.ts';
+import { databaseUrl, inCopy, serverVersion, withClient } from './frame/database.ts';
 import type { Bench, BenchOptions, Cell, Figure, Findings } from './frame/model.ts';
 import { figureOf, ratio } from './frame/stats.ts';
 import { partmanSource } from './peers/pg-partman.ts';
@@ -100,7 +100,10 @@ async function measure(options: BenchOptions, serverUrl: string): Promise<Findin
   const failed = (name: string): number => of(name).reduce((sum, one) => sum + one.failed, 0);
   const statements = (name: string): number => of(name).reduce((sum, one) => sum + one.statements, 0);
   return {
-    versions: { PostgreSQL: '17', ...(source === null ? {} : { pg_partman: source.version }) },
+    versions: {
+      PostgreSQL: await serverVersion(serverUrl),
+      ...(source === null ? {} : { pg_partman: source.version }),
+    },
     remarks: [
       `${rows.toLocaleString('en-US')} rows of the document's audit log, ${size} with 5 indexes, ${months} months, 4 foreign keys. An application inserts, reads and updates users all the while. The switch is the moment in which the tables change places: how long its locks were held.`,
       ...(source === null ? ['pg_partman could not be had.'] : []),

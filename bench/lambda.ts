@@ -10,7 +10,7 @@ import { makeCertificates } from '../test/support/certificates.ts';
 import { startFunction } from '../test/support/lambda/runtime-api.ts';
 import { startSecrets } from '../test/support/lambda/secrets.ts';
 import { cached } from './frame/cache.ts';
-import { createShippedTables } from './frame/database.ts';
+import { createShippedTables, serverVersion } from './frame/database.ts';
 import type { Bench, BenchOptions, Cell, Figure, Findings } from './frame/model.ts';
 import { memoryOf, mustRun } from './frame/program.ts';
 import { figureOf, ratio } from './frame/stats.ts';
@@ -153,7 +153,7 @@ async function measureAll(
 function findingsOf(
   subjects: readonly Subject[],
   measured: ReadonlyMap<string, Measured>,
-  client: string,
+  versions: Findings['versions'],
 ): Findings {
   const empty = measured.get('an empty function');
   const rows = subjects.map(({ name, size }): Cell[] => {
@@ -172,7 +172,7 @@ function findingsOf(
     ];
   });
   return {
-    versions: { PostgreSQL: '17', 'runtime client': client },
+    versions,
     remarks: [
       'Each instance is a process of its own on this machine: its start (until it asks for its first event), a first run and three more, with the credentials from a stand-in for Secrets Manager and TLS to the database, which has the six tables with nothing to do. On Lambda a function of 256 MiB has a seventh of a core, so a start takes several times as long there; the ratios hold.',
       `Cost of a year: ${RUNS_PER_YEAR} cold runs (12 of create, 4 of cleanup, 365 of health) x start and first run x ${MEMORY} GB x ${PRICES.gigabyteSecond} USD, and ${PRICES.millionRequests} USD for a million requests, at list prices of ${PRICES.region} in ${PRICES.date}; each row as if all runs were of its kind. It is cents in any case: what a deployment costs are its alarms and metrics (\`docs/operations.md\`).`,
@@ -241,7 +241,8 @@ export const lambda: Bench = {
         PGDATABASE: 'postgres',
         TABLES: JSON.stringify(tables),
       };
-      return findingsOf(subjects, await measureAll(subjects, environment, options), client);
+      const versions = { PostgreSQL: await serverVersion(server.url), 'runtime client': client };
+      return findingsOf(subjects, await measureAll(subjects, environment, options), versions);
     } finally {
       await server.stop();
       rmSync(folder, { recursive: true });

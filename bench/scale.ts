@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { startEmbeddedServer } from '../support/embedded-server.ts';
-import { inCopy, withClient } from './frame/database.ts';
+import { inCopy, serverVersion, withClient } from './frame/database.ts';
 import type { Bench, BenchOptions, Cell, Figure, Findings, LineChart } from './frame/model.ts';
 import { figureOf, ratio } from './frame/stats.ts';
 import { oursByCommand } from './peers/ours.ts';
@@ -156,7 +156,7 @@ async function measure(options: BenchOptions, serverUrl: string): Promise<Findin
     'missing' in one ? [['', `${one.name}: not measured: ${one.missing}`]] : [],
   );
   return {
-    versions: { PostgreSQL: '17', ...versionsOf(prepared) },
+    versions: { PostgreSQL: await serverVersion(serverUrl), ...versionsOf(prepared) },
     remarks: [
       'Tables with a primary key and no foreign key, all partitions empty. First nothing is to be done; then each run creates one partition of every table; then each removes one of every table. The last five columns are of one more run that creates, which was watched: statements sent by the client, statements that ran (those inside of functions included), locks held at the same time, private memory of the server process, memory of the process that ran.',
     ],

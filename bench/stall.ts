@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startEmbeddedServer } from '../support/embedded-server.ts';
 import { HELD, type Outcome, play } from '../test/support/stall.ts';
 import { partitionName, type TimedStatement, transactionWriter } from '../test/support/traffic.ts';
+import { serverVersion } from './frame/database.ts';
 import type { Bench, BenchOptions, Cell, Chart, Figure, Findings, Table } from './frame/model.ts';
 import { figureOf, percentile, ratio, withOmitted } from './frame/stats.ts';
 import { type Prepared, preparePeers, type Task, versionsOf } from './peers/peer.ts';
@@ -133,7 +134,7 @@ function judge(
         ? ''
         : complete.length === outcomes.length
           ? `done in ${seconds} s`
-          : `done ${complete.length} times of ${outcomes.length}, else given up; ${seconds} s`,
+          : `failed in ${outcomes.length - complete.length} of ${outcomes.length} runs, after ${seconds} s`,
   };
 }
 
@@ -205,7 +206,7 @@ async function measure(options: BenchOptions, serverUrl: string): Promise<Findin
     charts.push(chartOf(operation, measured, prepared));
   }
   return {
-    versions: { PostgreSQL: '17', ...versionsOf(prepared) },
+    versions: { PostgreSQL: await serverVersion(serverUrl), ...versionsOf(prepared) },
     remarks: [
       `The strategy document's \`platform.audit_logs\` with five monthly partitions and its foreign keys to \`auth.users\`. Four clients write and read all the while, each every ${USUAL_INTERVAL} ms or so: one inserts log rows, one updates users, one reads both, one updates a user and logs it in one transaction. Another transaction has done the same and stays open for ${held / 1000} s; meanwhile two partitions are created, or two are removed.`,
       'The percentile counts what an application would have started while it had to wait. Rows of the same run follow one another on one server.',

@@ -42,6 +42,15 @@ export async function createShippedTables(url: string): Promise<void> {
   if (!report.ok) throw new Error(JSON.stringify(report.tables));
 }
 
+/** The version of the server, as it says itself: 17.10. */
+export const serverVersion = (url: string): Promise<string> =>
+  withClient(url, async (client) => {
+    const { rows } = await client.query<{ version: string }>(
+      "SELECT current_setting('server_version') AS version",
+    );
+    return rows[0]?.version ?? '';
+  });
+
 /** The address of another database on the same server. */
 export function databaseUrl(url: string, name: string): string {
   const changed = new URL(url);

@@ -5,15 +5,19 @@ const WIDTH = 760;
 const LINE_HEIGHT = 26;
 const COLOURS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
 
+const coloured = (values: readonly string[]): string =>
+  COLOURS.map((name, place) => `  .${name} { fill: ${values[place]}; stroke: ${values[place]} }`).join('\n');
+
 /** A panel of its own colour, so that the text can be read on whatever page shows it. */
 const STYLE = `
   .panel { fill: #ffffff } text { fill: #24292f; font: 12px system-ui, sans-serif } .title { font-weight: 600; font-size: 14px }
   .axis { stroke: #d0d7de } .spread { stroke: #24292f } .quiet { fill: #57606a }
-  .a { --c: #0969da } .b { --c: #bc4c00 } .c { --c: #1a7f37 } .d { --c: #8250df } .e { --c: #bf3989 } .f { --c: #9a6700 } .g { --c: #57606a } .h { --c: #0e8a8a }
-  .bar { fill: var(--c) } .line { stroke: var(--c); fill: none; stroke-width: 2 } .dot { fill: var(--c) }
+${coloured(['#0969da', '#bc4c00', '#1a7f37', '#8250df', '#bf3989', '#9a6700', '#57606a', '#0e8a8a'])}
+  .bar, .dot { stroke: none } .line { fill: none; stroke-width: 2 }
   @media (prefers-color-scheme: dark) {
     .panel { fill: #0d1117 } text { fill: #e6edf3 } .axis { stroke: #30363d } .spread { stroke: #e6edf3 } .quiet { fill: #9da7b3 }
-    .a { --c: #58a6ff } .b { --c: #ff9b5e } .c { --c: #3fb950 } .d { --c: #bc8cff } .e { --c: #ff7bbd } .f { --c: #e3b341 } .g { --c: #9da7b3 } .h { --c: #39c5cf }
+${coloured(['#58a6ff', '#ff9b5e', '#3fb950', '#bc8cff', '#ff7bbd', '#e3b341', '#9da7b3', '#39c5cf'])}
+    .line { fill: none }
   }`;
 
 const escaped = (text: string): string =>
