@@ -9,7 +9,7 @@ import { figureOf, ratio } from './frame/stats.ts';
 import { partmanSource } from './peers/pg-partman.ts';
 
 /** How many rows there are at scale 1, and in how many months. */
-const ROWS = 500_000;
+const ROWS = 300_000;
 const MONTHS = 36;
 
 /** How long the application is watched where nothing is done, in milliseconds. */
