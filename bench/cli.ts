@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import config from '../partitions.config.ts';
-import { startEmbeddedServer } from '../support/embedded-server.ts';
+import { unpackDebianPackages } from '../support/debian-packages.ts';
+import { postgresVersions, startEmbeddedServer } from '../support/embedded-server.ts';
+import { cached } from './frame/cache.ts';
 import { createShippedTables, serverVersion } from './frame/database.ts';
-import { debianPackages } from './frame/debian.ts';
 import type { Bench, BenchOptions, Cell } from './frame/model.ts';
 import { entryPoint } from './frame/package.ts';
 import { mustRun, runProgram } from './frame/program.ts';
@@ -14,8 +15,15 @@ import { figureOf, ratio } from './frame/stats.ts';
 /** The psql of this machine, else Debian's; null where there is neither. */
 async function findPsql({ download }: BenchOptions): Promise<string | null> {
   if ((await runProgram('psql', ['--version']).catch(() => null))?.code === 0) return 'psql';
-  const folder = await debianPackages('psql', ['postgresql-client-15', 'libpq5'], download).catch(() => null);
-  return folder === null ? null : join(folder, 'usr', 'lib', 'postgresql', '15', 'bin', 'psql');
+  const names = postgresVersions.map((major) => [`postgresql-client-${major}`, 'libpq5']);
+  const folder = await cached('psql', download, (empty) => unpackDebianPackages(names, empty)).catch(
+    () => null,
+  );
+  if (folder === null) return null;
+  const programs = postgresVersions.map((major) =>
+    join(folder, 'usr', 'lib', 'postgresql', `${major}`, 'bin', 'psql'),
+  );
+  return programs.find((program) => existsSync(program)) ?? null;
 }
 
 const SELECT_1 = `const { default: { Client } } = await import(${JSON.stringify(import.meta.resolve('pg'))});

@@ -80,11 +80,14 @@ const partman = (source: PartmanSource): Way => [
         );
         await createIndexes(client, 'audit_logs', AUDIT_LOGS.indexes);
         await client.query(
-          `SELECT partman.create_parent('${TABLE}', 'created_at', '1 month', p_type := '${typeOf(source)}', p_premake := 3)`,
+          `SELECT partman.create_parent(p_parent_table := '${TABLE}', p_control := 'created_at', p_interval := '1 month',
+             p_type := '${typeOf(source)}', p_premake := 3)`,
         );
         await client.query(
           `CALL partman.partition_data_proc('${TABLE}', p_source_table := 'platform.audit_logs_old', p_wait := 0)`,
         );
+        const { rows } = await client.query('SELECT FROM platform.audit_logs_old LIMIT 1');
+        if (rows.length > 0) throw new Error('pg_partman has left rows in the table that was renamed.');
         return null;
       }),
   },

@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unpackDebianPackages } from '../../support/debian-packages.ts';
+import { postgresVersions } from '../../support/embedded-server.ts';
 import { cached } from '../frame/cache.ts';
 import { withClient } from '../frame/database.ts';
-import { debianPackages } from '../frame/debian.ts';
 import type { BenchOptions } from '../frame/model.ts';
 import { mustRun } from '../frame/program.ts';
 import { noProcess, type Peer, type PeerSource } from './peer.ts';
@@ -30,14 +30,18 @@ async function fromRepository({ download }: BenchOptions): Promise<PartmanSource
   return { version: RELEASE, sql: parts.join('\n') };
 }
 
+/** The script that makes the version the extension has by default, wherever the package has put it. */
 async function fromDebian({ download }: BenchOptions): Promise<PartmanSource> {
-  const folder = await debianPackages('postgresql-15-partman', ['postgresql-15-partman'], download);
-  const extensions = join(folder, 'usr', 'share', 'postgresql', '15', 'extension');
-  const control = await readFile(join(extensions, 'pg_partman.control'), 'utf8');
-  const version = /default_version = '([^']+)'/.exec(control)?.[1] ?? '';
-  const file = join(extensions, `pg_partman--${version}.sql`);
-  if (!existsSync(file)) throw new Error(`The package of Debian has no ${file}.`);
-  return { version, sql: await readFile(file, 'utf8') };
+  const names = postgresVersions.map((major) => [`postgresql-${major}-partman`]);
+  const folder = await cached('pg_partman-debian', download, (empty) => unpackDebianPackages(names, empty));
+  for (const major of postgresVersions) {
+    const extensions = join(folder, 'usr', 'share', 'postgresql', String(major), 'extension');
+    const control = await readFile(join(extensions, 'pg_partman.control'), 'utf8').catch(() => '');
+    const version = /default_version = '([^']+)'/.exec(control)?.[1];
+    if (version !== undefined)
+      return { version, sql: await readFile(join(extensions, `pg_partman--${version}.sql`), 'utf8') };
+  }
+  throw new Error(`There is no pg_partman.control in ${folder}.`);
 }
 
 /**
@@ -67,6 +71,15 @@ export async function loadPartman(url: string, { sql }: PartmanSource): Promise<
 /** How the release calls native partitioning by ranges. */
 export const typeOf = ({ version }: PartmanSource): string => (version.startsWith('4.') ? 'native' : 'range');
 
+const RENAME = `
+  DO $$ DECLARE one record; BEGIN
+    FOR one IN SELECT c.oid::regclass AS partition, regexp_replace(c.relname, '_(\\d{4}_\\d\\d)$', '_p\\1') AS name
+               FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+               WHERE c.relkind = 'r' AND c.relname ~ '_\\d{4}_\\d\\d$' LOOP
+      EXECUTE format('ALTER TABLE %s RENAME TO %I', one.partition, one.name);
+    END LOOP;
+  END $$`;
+
 async function prepare(options: BenchOptions): Promise<Peer> {
   const source = await partmanSource(options);
   const type = typeOf(source);
@@ -76,6 +89,8 @@ async function prepare(options: BenchOptions): Promise<Peer> {
       await loadPartman(task.url, source);
       await withClient(task.url, async (client) => {
         await client.query('DELETE FROM partman.part_config');
+        // Before 5, it tells partitions by their names.
+        if (type === 'native') await client.query(RENAME);
         for (const { schema, table, key } of task.tables) {
           await client.query(
             `INSERT INTO partman.part_config (parent_table, control, partition_interval, partition_type, premake,
