@@ -129,7 +129,7 @@ const chartOf = (job: Job, name: string, measured: readonly Measured[]): LineCha
   unit: 'ms',
   xTitle: 'partitions in all',
   lines: [...new Set(measured.map((one) => one.name))].map((label) => ({
-    label: label.replace(/ \(.*\)|, mended/, ''),
+    label: label.replace(/ \(.*\)|, mended|: one.*/, ''),
     points: measured.flatMap((one): [number, number][] =>
       one.name === label && one.times !== null
         ? [[one.size.tables * one.size.partitions, one.times[job].median]]

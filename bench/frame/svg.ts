@@ -91,7 +91,7 @@ function drawBars({ title, unit, bars }: BarChart): string {
 function drawLines({ title, unit, xTitle, lines }: LineChart): string {
   const points = lines.flatMap((line) => line.points);
   const [xRange, yRange] = [decades(points.map(([x]) => x)), decades(points.map(([, y]) => y))];
-  const [left, right, top, bottom] = [70, WIDTH - 240, 48, 348];
+  const [left, right, top, bottom] = [70, WIDTH - 240, 60, 360];
   const [x, y] = [logarithmic(xRange, left, right), logarithmic(yRange, bottom, top)];
   const axes = [
     ...powers(xRange).flatMap((power) => [
