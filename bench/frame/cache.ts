@@ -7,16 +7,16 @@ const CACHE = fileURLToPath(new URL('../../node_modules/.cache/bench', import.me
 
 /**
  * The folder of something that is fetched, made by the function in a folder beside it unless it is there already.
- * @param download without it, what is not there is refused
+ * @param download without it, nothing that has to be fetched takes part, even if it is there
  */
 export async function cached(
   name: string,
   download: boolean,
   make: (folder: string) => Promise<unknown>,
 ): Promise<string> {
+  if (!download) throw new Error('it has to be fetched, and nothing is downloaded');
   const folder = join(CACHE, name);
   if (existsSync(folder)) return folder;
-  if (!download) throw new Error('it is not here, and nothing is downloaded');
   mkdirSync(CACHE, { recursive: true });
   const beside = mkdtempSync(`${folder}-`);
   try {
