@@ -3,7 +3,6 @@ import { Temporal } from 'temporal-polyfill';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Report, ReportKind } from '../contract.ts';
-import { runConvert } from '../convert/convert.ts';
 import { usageError } from '../errors.ts';
 import { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from '../jobs/jobs.ts';
 import { selectTables } from '../jobs/options.ts';
@@ -123,6 +122,8 @@ export async function convert(
     throw usageError('format-sql', '--format sql shows a plan as a script.', 'Add --plan.');
   }
   const { config } = await prepare(invocation, 'convert', { ...flags, table: [table] });
+  // The other commands need not wait for it to be loaded.
+  const { runConvert } = await import('../convert/convert.ts');
   const progress = progressOf(invocation.format);
   const stop = stopSignal();
   try {

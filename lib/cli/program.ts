@@ -6,13 +6,6 @@ import type { Job } from '../contract.ts';
 import { STAGES } from '../convert/unit.ts';
 import { LEVELS } from '../serve/log.ts';
 import { DEFAULT_SQL_SCHEMA } from '../sql/schema.ts';
-import { doctor } from './commands/doctor.ts';
-import { explain } from './commands/explain.ts';
-import { invoke } from './commands/invoke.ts';
-import { reindex } from './commands/reindex.ts';
-import { serve } from './commands/serve.ts';
-import { sql } from './commands/sql.ts';
-import { convert, health, plan, planned, status, validate } from './commands.ts';
 import type {
   CommonFlags,
   ConvertFlags,
@@ -25,6 +18,9 @@ import type {
   SqlFlags,
   WorkFlags,
 } from './invocation.ts';
+
+/** Loaded when one of them runs: --version and --help need nothing of it. */
+const commands = () => import('./commands.ts');
 
 /** A date means its first moment in UTC. */
 function instant(text: string): Temporal.Instant {
@@ -149,7 +145,7 @@ export function buildProgram(invocation: Invocation): Command {
 
   program.addCommand(
     command('validate', 'check the config and, when a database is given, that its tables fit').action(
-      (flags: CommonFlags) => validate(invocation, flags),
+      async (flags: CommonFlags) => (await commands()).validate(invocation, flags),
     ),
   );
   program.addCommand(
@@ -160,7 +156,9 @@ export function buildProgram(invocation: Invocation): Command {
       .addOption(FROM)
       .addOption(TO)
       .addOption(APPROVE)
-      .action((job: string | undefined, flags: WorkFlags) => plan(invocation, job, flags)),
+      .action(async (job: string | undefined, flags: WorkFlags) =>
+        (await commands()).plan(invocation, job, flags),
+      ),
   );
   program.addCommand(
     command('create', 'create the partitions that are missing')
@@ -171,7 +169,7 @@ export function buildProgram(invocation: Invocation): Command {
       .addOption(TO)
       .addOption(APPROVE)
       .addOption(MAX_WAIT)
-      .action((flags: WorkFlags) => planned(invocation, 'create', flags)),
+      .action(async (flags: WorkFlags) => (await commands()).planned(invocation, 'create', flags)),
   );
   program.addCommand(
     command('cleanup', 'remove the partitions that are past retention')
@@ -180,19 +178,19 @@ export function buildProgram(invocation: Invocation): Command {
       .addOption(NOW)
       .addOption(APPROVE)
       .addOption(MAX_WAIT)
-      .action((flags: WorkFlags) => planned(invocation, 'cleanup', flags)),
+      .action(async (flags: WorkFlags) => (await commands()).planned(invocation, 'cleanup', flags)),
   );
   program.addCommand(
     command('health', 'find what is wrong, or soon will be; changes nothing')
       .addOption(NOW)
       .addOption(EXACT_SIZES)
-      .action((flags: LookFlags) => health(invocation, flags)),
+      .action(async (flags: LookFlags) => (await commands()).health(invocation, flags)),
   );
   program.addCommand(
     command('status', 'show partitions, sizes and a timeline for each table; changes nothing')
       .addOption(NOW)
       .addOption(EXACT_SIZES)
-      .action((flags: LookFlags) => status(invocation, flags)),
+      .action(async (flags: LookFlags) => (await commands()).status(invocation, flags)),
   );
   const conversion = (job: 'convert' | 'unconvert', description: string): Command =>
     command(job, description)
@@ -221,7 +219,9 @@ export function buildProgram(invocation: Invocation): Command {
       )
       .addOption(APPROVE)
       .addOption(MAX_WAIT)
-      .action((table: string, flags: ConvertFlags) => convert(invocation, job, table, flags));
+      .action(async (table: string, flags: ConvertFlags) =>
+        (await commands()).convert(invocation, job, table, flags),
+      );
   program.addCommand(
     conversion(
       'convert',
@@ -236,7 +236,11 @@ export function buildProgram(invocation: Invocation): Command {
   program.addCommand(
     conversion('unconvert', 'turn a partitioned table back into a plain one while it is in use'),
   );
-  program.addCommand(serveCommand().action((flags: ServeFlags) => serve(invocation, flags)));
+  program.addCommand(
+    serveCommand().action(async (flags: ServeFlags) =>
+      (await import('./commands/serve.ts')).serve(invocation, flags),
+    ),
+  );
   program.addCommand(
     command('reindex', "rebuild the indexes of a table's partitions while it is in use; goes on where it was")
       .argument('<target>', 'schema.table of the config, or schema.index of such a table or of a partition')
@@ -260,13 +264,15 @@ export function buildProgram(invocation: Invocation): Command {
           'how long one index may wait for older transactions (default: 600)',
         ).argParser(wholeNumber(1, 86_400)),
       )
-      .action((target: string, flags: ReindexFlags) => reindex(invocation, target, flags)),
+      .action(async (target: string, flags: ReindexFlags) =>
+        (await import('./commands/reindex.ts')).reindex(invocation, target, flags),
+      ),
   );
   program.addCommand(
     command(
       'doctor',
       'look at what surrounds the tables: server, rights, locks, clocks, others; changes nothing',
-    ).action((flags: CommonFlags) => doctor(invocation, flags)),
+    ).action(async (flags: CommonFlags) => (await import('./commands/doctor.ts')).doctor(invocation, flags)),
   );
   program.addCommand(
     new Command('invoke')
@@ -287,7 +293,9 @@ export function buildProgram(invocation: Invocation): Command {
       .addOption(APPROVE)
       .addOption(new Option('--payload <json>', 'the payload itself, instead of the flags'))
       .addOption(new Option('--format <format>', 'output').choices(['pretty', 'json']).default('pretty'))
-      .action((job: string, flags: InvokeFlags) => invoke(invocation, job, flags)),
+      .action(async (job: string, flags: InvokeFlags) =>
+        (await import('./commands/invoke.ts')).invoke(invocation, job, flags),
+      ),
   );
   program.addCommand(
     command('explain', 'show which partitions a query reads, and why not fewer; the query is not run')
@@ -306,7 +314,9 @@ export function buildProgram(invocation: Invocation): Command {
           'where names without a schema are looked up (default: as the role and the database have it)',
         ),
       )
-      .action((query: string | undefined, flags: ExplainFlags) => explain(invocation, query, flags)),
+      .action(async (query: string | undefined, flags: ExplainFlags) =>
+        (await import('./commands/explain.ts')).explain(invocation, query, flags),
+      ),
   );
   program.addCommand(
     new Command('sql')
@@ -320,7 +330,7 @@ export function buildProgram(invocation: Invocation): Command {
           'pgCron',
         ),
       )
-      .action((flags: SqlFlags) => sql(invocation, flags)),
+      .action(async (flags: SqlFlags) => (await import('./commands/sql.ts')).sql(invocation, flags)),
   );
   for (const sub of [program, ...program.commands]) sub.exitOverride();
   return program;

@@ -91,7 +91,8 @@ export async function runPlanned(
       }
     }
     // Where nothing was changed, nothing has changed; where the connection is gone, there are no figures.
-    const after = dryRun ? inspected : await inspect(run.session.client, tables).catch(() => []);
+    const unchanged = dryRun || reports.every(({ steps }) => steps.length === 0);
+    const after = unchanged ? inspected : await inspect(run.session.client, tables).catch(() => []);
     return reportOf(run, dryRun, withGauges(run, reports, after));
   } catch (error) {
     if (isConnectionLoss(run.session.client, error))

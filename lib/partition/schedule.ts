@@ -42,8 +42,9 @@ export function scheduleOf(config: TableConfig, keyType: KeyType, now: Temporal.
     latest,
     expired(range, slack) {
       if (cutoff === null || !isBounded(range.to)) return false;
-      const limit = slack === undefined ? cutoff : before(cutoff, slack, timeZone);
-      return !isBefore(limit, latest(range.to));
+      const end = latest(range.to);
+      if (isBefore(cutoff, end)) return false;
+      return slack === undefined || !isBefore(before(cutoff, slack, timeZone), end);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, inject, test } from 'vitest';
+import type { Report } from '../../lib/index.ts';
 import { keeper, stepsOf } from '../support/keeper.ts';
 import { HELD, note, type Operation, play, type Surroundings } from '../support/stall.ts';
 import { auditLogs, type Month, monthStart, partitionName, passGrace } from '../support/traffic.ts';
@@ -7,7 +8,7 @@ import { auditLogs, type Month, monthStart, partitionName, passGrace } from '../
 const LONGEST_WAIT = 200;
 
 /** An operation, what its steps are, and which partitions it leaves. */
-interface Scenario extends Operation {
+interface Scenario extends Operation<Report> {
   readonly kinds: (where: Surroundings) => readonly string[];
   /** Whether the open transaction is in its way; always unless given. */
   readonly waits?: (where: Surroundings) => boolean;

@@ -19,16 +19,16 @@ const PLANNERS: readonly Mutation[] = [
   {
     mistake: 'retention compares the lower bound instead of the upper one',
     file: 'lib/partition/schedule.ts',
-    from: 'return !isBefore(limit, latest(range.to));',
-    to: 'return isBounded(range.from) && !isBefore(limit, latest(range.from));',
+    from: 'const end = latest(range.to);',
+    to: 'const end = latest(isBounded(range.from) ? range.from : range.to);',
     caughtBy: 'test/integration/cleanup.test.ts',
     only: 'is what lies before the cutoff',
   },
   {
     mistake: 'a partition that ends exactly at the cutoff is kept',
     file: 'lib/partition/schedule.ts',
-    from: 'return !isBefore(limit, latest(range.to));',
-    to: 'return isBefore(latest(range.to), limit);',
+    from: 'if (isBefore(cutoff, end)) return false;',
+    to: 'if (!isBefore(end, cutoff)) return false;',
     caughtBy: 'test/unit/partition/schedule.test.ts',
   },
   {

@@ -1,5 +1,4 @@
 import { appendFileSync } from 'node:fs';
-import type { Report } from '../../lib/index.ts';
 import { partitionsOf } from './keeper.ts';
 import {
   type AuditDatabase,
@@ -14,6 +13,7 @@ import {
   startTraffic,
   type TimedStatement,
   userWriter,
+  type Work,
 } from './traffic.ts';
 
 /** How long the transaction stays open that holds both tables, in milliseconds. */
@@ -26,15 +26,17 @@ export interface Surroundings extends AuditOptions {
   readonly leastPrivilege: boolean;
 }
 
-/** Something Partition Keeper does to `platform.audit_logs`, and what has to be there before. */
-export interface Operation {
+/** Something that is done to `platform.audit_logs`, and what has to be there before. */
+export interface Operation<Report> {
   readonly name: string;
   readonly prepare?: (database: AuditDatabase, url: string) => Promise<unknown>;
   readonly run: (url: string) => Promise<Report>;
 }
 
-export interface Outcome {
+export interface Outcome<Report> {
   readonly report: Report;
+  /** What the application did while the operation went on. */
+  readonly statements: readonly TimedStatement[];
   /** The statement of the application that took longest while the operation went on. */
   readonly longest: TimedStatement;
   /** The same, before it began. */
@@ -53,8 +55,19 @@ const withoutForeignKeys = `
     END LOOP;
   END $$`;
 
+export interface PlayOptions {
+  /** How long the transaction stays open, in milliseconds: `HELD` unless given. */
+  readonly held?: number;
+  /** Clients besides a writer of each table and a reader. */
+  readonly clients?: (database: AuditDatabase) => Readonly<Record<string, Work>>;
+}
+
 /** Plays an operation in a database of its own, while the application is at work and one transaction is open. */
-export async function play(operation: Operation, surroundings: Surroundings): Promise<Outcome> {
+export async function play<Report>(
+  operation: Operation<Report>,
+  surroundings: Surroundings,
+  { held = HELD, clients = () => ({}) }: PlayOptions = {},
+): Promise<Outcome<Report>> {
   await using database = await createAuditDatabase(surroundings);
   if (!surroundings.foreignKeys) await database.query(withoutForeignKeys);
   const { url } = surroundings.leastPrivilege ? (await createLeastPrivilege(database)).keeper : database;
@@ -64,19 +77,21 @@ export async function play(operation: Operation, surroundings: Surroundings): Pr
     'log writer': logWriter(database),
     'user writer': userWriter(database),
     reader: reader(database),
+    ...clients(database),
   });
   const holder = await hold(database, 'month-end closing', ...changeAndLog(database));
   const longestBefore = traffic.longest();
   const released = new Promise<void>((resolve, reject) => {
-    setTimeout(() => holder.end().then(resolve, reject), HELD);
+    setTimeout(() => holder.end().then(resolve, reject), held);
   });
   traffic.reset();
   const report = await operation.run(url);
   await released;
-  const longest = traffic.longest();
+  const [longest, statements] = [traffic.longest(), traffic.statements()];
   await traffic.stop();
   return {
     report,
+    statements,
     longest,
     longestBefore,
     failures: traffic.failures,

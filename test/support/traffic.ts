@@ -44,12 +44,14 @@ export interface AuditOptions {
   /** Which partitions `platform.audit_logs` has: from three months ago to the next month unless told otherwise. */
   readonly months?: readonly Month[];
   readonly defaultPartition?: boolean;
+  /** Leads a superuser to the server: that of the tests unless given. */
+  readonly serverUrl?: string;
 }
 
 /** Creates a database with the tables we ship, 100 users, and partitions of `platform.audit_logs`. */
 export async function createAuditDatabase(options: AuditOptions = {}): Promise<AuditDatabase> {
-  const { months = [-3, -2, -1, 0, 1], defaultPartition = false } = options;
-  const database = await createTestDatabase();
+  const { months = [-3, -2, -1, 0, 1], defaultPartition = false, serverUrl } = options;
+  const database = await createTestDatabase(serverUrl);
   const folder = new URL('tables/', sqlFolder);
   for (const file of (await readdir(folder)).toSorted()) {
     await database.query(await readFile(new URL(file, folder), 'utf8'));
@@ -115,6 +117,8 @@ export interface Traffic {
   readonly failures: readonly string[];
   /** Forgets the statements that have ended so far. */
   readonly reset: () => void;
+  /** Those that have ended since. */
+  readonly statements: () => readonly TimedStatement[];
   /** The statement that took longest. */
   readonly longest: () => TimedStatement;
   /** Ends the clients after the round each is in, and throws away their connections. */
@@ -177,6 +181,7 @@ export async function startTraffic(
     reset: () => {
       statements = [];
     },
+    statements: () => statements,
     longest: () =>
       statements.reduce((longest, one) => (one.milliseconds > longest.milliseconds ? one : longest)),
     stop: async () => {

@@ -37,6 +37,7 @@ export interface InvokeOptions {
 
 /** A function in a process of its own, as in one instance of Lambda. */
 export interface RunningFunction extends AsyncDisposable {
+  readonly pid: number;
   /** Invocations wait for one another. Rejects if the process ends before it has answered. */
   readonly invoke: (payload: unknown, options?: InvokeOptions) => Promise<Answer>;
   /** All lines of the standard output and the standard error so far. */
@@ -222,6 +223,7 @@ export async function startFunction(options: FunctionOptions): Promise<RunningFu
     throw error;
   }
   return {
+    pid: child.pid ?? 0,
     invoke: (payload, { timeoutMs = ownTimeoutMs, clientContext } = {}) => {
       const answer = last.then(() => invoke(payload, timeoutMs, clientContext));
       last = answer.catch(() => {});
