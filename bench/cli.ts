@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import config from '../partitions.config.ts';
-import { unpackDebianPackages } from '../support/debian-packages.ts';
-import { postgresVersions, startEmbeddedServer } from '../support/embedded-server.ts';
-import { cached } from './frame/cache.ts';
+import { PACKAGED_VERSIONS } from '../support/debian-packages.ts';
+import { startEmbeddedServer } from '../support/embedded-server.ts';
 import { createShippedTables, serverVersion } from './frame/database.ts';
+import { debianFolder } from './frame/debian.ts';
 import type { Bench, BenchOptions, Cell } from './frame/model.ts';
 import { entryPoint } from './frame/package.ts';
 import { mustRun, runProgram } from './frame/program.ts';
@@ -15,12 +15,10 @@ import { figureOf, ratio } from './frame/stats.ts';
 /** The psql of this machine, else Debian's; null where there is neither. */
 async function findPsql({ download }: BenchOptions): Promise<string | null> {
   if ((await runProgram('psql', ['--version']).catch(() => null))?.code === 0) return 'psql';
-  const names = postgresVersions.map((major) => [`postgresql-client-${major}`, 'libpq5']);
-  const folder = await cached('psql', download, (empty) => unpackDebianPackages(names, empty)).catch(
-    () => null,
-  );
+  const packagesFor = (major: number) => [`postgresql-client-${major}`, 'libpq5'];
+  const folder = await debianFolder('psql', download, packagesFor).catch(() => null);
   if (folder === null) return null;
-  const programs = postgresVersions.map((major) =>
+  const programs = PACKAGED_VERSIONS.map((major) =>
     join(folder, 'usr', 'lib', 'postgresql', `${major}`, 'bin', 'psql'),
   );
   return programs.find((program) => existsSync(program)) ?? null;

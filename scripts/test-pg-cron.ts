@@ -9,8 +9,9 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { PACKAGED_VERSIONS, unpackPackages } from '../support/debian-packages.ts';
 import type { PostgresVersion } from '../support/embedded-server.ts';
-import { runTests, unpackPackages, VERSIONS } from './extension-tests.ts';
+import { runTests } from './extension-tests.ts';
 
 const run = promisify(execFile);
 
@@ -24,7 +25,7 @@ const nativeIn = (root: string, version: PostgresVersion): string =>
   join(root, 'usr/lib/postgresql', String(version));
 
 function findIn(root: string): Found | undefined {
-  for (const version of VERSIONS) {
+  for (const version of PACKAGED_VERSIONS) {
     const native = nativeIn(root, version);
     if (['bin/postgres', 'lib/pg_cron.so'].every((file) => existsSync(join(native, file))))
       return { version, native };
@@ -34,7 +35,7 @@ function findIn(root: string): Found | undefined {
 
 /** The packages of the first version that apt has both for. */
 async function unpackInto(folder: string): Promise<Found | undefined> {
-  for (const version of VERSIONS) {
+  for (const version of PACKAGED_VERSIONS) {
     const packages = [`postgresql-${version}`, `postgresql-${version}-cron`];
     if (!(await unpackPackages(packages, folder))) continue;
     const { stdout } = await run('ldd', [join(nativeIn(folder, version), 'bin/postgres')]);

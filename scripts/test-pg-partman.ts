@@ -7,11 +7,12 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runTests, unpackPackages, VERSIONS } from './extension-tests.ts';
+import { PACKAGED_VERSIONS, unpackPackages } from '../support/debian-packages.ts';
+import { runTests } from './extension-tests.ts';
 
 /** The script that makes the version the extension has by default. */
 async function findIn(root: string): Promise<string | undefined> {
-  for (const version of VERSIONS) {
+  for (const version of PACKAGED_VERSIONS) {
     const folder = join(root, 'usr/share/postgresql', String(version), 'extension');
     const control = join(folder, 'pg_partman.control');
     if (!existsSync(control)) continue;
@@ -24,7 +25,7 @@ async function findIn(root: string): Promise<string | undefined> {
 
 /** Their package for the first version that apt has one for. */
 async function unpackInto(folder: string): Promise<string | undefined> {
-  for (const version of VERSIONS) {
+  for (const version of PACKAGED_VERSIONS) {
     if (await unpackPackages([`postgresql-${version}-partman`], folder)) return await findIn(folder);
   }
   return undefined;

@@ -4,29 +4,21 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/**
- * Fetches packages of Debian or Ubuntu and unpacks them into a folder; nothing is installed, and no root is needed.
- * Throws where apt is not there or does not have them.
- */
-async function unpack(names: readonly string[], folder: string): Promise<void> {
-  await run('apt-get', ['download', ...names], { cwd: folder });
-  for (const file of await readdir(folder)) {
-    if (file.endsWith('.deb')) await run('dpkg-deb', ['-x', file, '.'], { cwd: folder });
-  }
-}
+/** The majors of PostgreSQL in the order of who has them: Debian 12 has 15, Debian 13 has 17, Ubuntu 24.04 has 16. */
+export const PACKAGED_VERSIONS = [15, 17, 16, 18, 14] as const;
 
-/** The first of the lists of packages that apt has, unpacked into the folder. Throws where it has none. */
-export async function unpackDebianPackages(
-  lists: readonly (readonly string[])[],
-  folder: string,
-): Promise<void> {
-  for (const names of lists) {
-    try {
-      await unpack(names, folder);
-      return;
-    } catch {
-      // Another release of the system has another version.
-    }
+/**
+ * Fetches packages of Debian or Ubuntu and unpacks them into the folder: nothing is installed, and it takes no root.
+ * False if apt is not there or has not all of them.
+ */
+export async function unpackPackages(names: readonly string[], folder: string): Promise<boolean> {
+  try {
+    await run('apt-get', ['download', ...names], { cwd: folder });
+  } catch {
+    return false;
   }
-  throw new Error(`apt-get has none of ${lists.map((names) => names.join(' and ')).join(', ')}`);
+  for (const file of await readdir(folder)) {
+    if (file.endsWith('.deb')) await run('dpkg-deb', ['-x', file, folder], { cwd: folder });
+  }
+  return true;
 }

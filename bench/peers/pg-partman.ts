@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unpackDebianPackages } from '../../support/debian-packages.ts';
-import { postgresVersions } from '../../support/embedded-server.ts';
+import { PACKAGED_VERSIONS } from '../../support/debian-packages.ts';
 import { cached } from '../frame/cache.ts';
 import { withClient } from '../frame/database.ts';
+import { debianFolder } from '../frame/debian.ts';
 import type { BenchOptions } from '../frame/model.ts';
 import { mustRun } from '../frame/program.ts';
 import { noProcess, type Peer, type PeerSource } from './peer.ts';
@@ -32,9 +32,10 @@ async function fromRepository({ download }: BenchOptions): Promise<PartmanSource
 
 /** The script that makes the version the extension has by default, wherever the package has put it. */
 async function fromDebian({ download }: BenchOptions): Promise<PartmanSource> {
-  const names = postgresVersions.map((major) => [`postgresql-${major}-partman`]);
-  const folder = await cached('pg_partman-debian', download, (empty) => unpackDebianPackages(names, empty));
-  for (const major of postgresVersions) {
+  const folder = await debianFolder('pg_partman-debian', download, (major) => [
+    `postgresql-${major}-partman`,
+  ]);
+  for (const major of PACKAGED_VERSIONS) {
     const extensions = join(folder, 'usr', 'share', 'postgresql', String(major), 'extension');
     const control = await readFile(join(extensions, 'pg_partman.control'), 'utf8').catch(() => '');
     const version = /default_version = '([^']+)'/.exec(control)?.[1];
