@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import type { LeafIndex } from './model.ts';
+import { REINDEX_PREFIX } from './marker.ts';
+import type { LeafIndex, MarkedIndex } from './model.ts';
 
 /**
  * $1 oid of a partitioned table: the indexes of all its leaves, without a function that opens a relation. Two indexes
@@ -73,5 +74,35 @@ export async function readIndexes(client: pg.Client, tableOid: number): Promise<
     bytes: row.bytes,
     rows: row.rows,
     comment: row.comment,
+  }));
+}
+
+/**
+ * $1 the oid of a partitioned table, $2 what our comments begin with: indexes whose comment is a marker of that table's
+ * run, or of one of a table that is not there. A marker begins with the oid of its table.
+ */
+const MARKED = `
+  SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
+         t.oid::int8::float8 AS table_oid, tn.nspname AS table_schema, t.relname AS table_name, d.description AS comment
+  FROM pg_description d
+  JOIN pg_class c ON c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_index x ON x.indexrelid = c.oid
+  JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
+  WHERE d.classoid = 'pg_class'::regclass AND d.objsubid = 0 AND starts_with(d.description, $2)
+    AND (starts_with(d.description, $2 || '{"tableOid":' || $1::oid || ',') OR NOT EXISTS (
+      SELECT FROM pg_class p WHERE p.relkind = 'p' AND starts_with(d.description, $2 || '{"tableOid":' || p.oid || ',')))
+  ORDER BY c.oid`;
+
+/** What bears a marker that is this table's or nobody's, also where it is no partition of it any more. */
+export async function readMarked(client: pg.Client, tableOid: number): Promise<MarkedIndex[]> {
+  const { rows } = await client.query<
+    Pick<IndexRow, 'oid' | 'schema' | 'name' | 'table_oid' | 'table_schema' | 'table_name' | 'comment'>
+  >(MARKED, [tableOid, REINDEX_PREFIX]);
+  return rows.map(({ oid, schema, name, table_oid, table_schema, table_name, comment }) => ({
+    oid,
+    schema,
+    name,
+    table: { oid: table_oid, schema: table_schema, name: table_name },
+    comment,
   }));
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { LeafIndex } from './model.ts';
+import type { MarkedIndex } from './model.ts';
 
 /**
  * What a run that was interrupted has to know when it goes on, as the comment of the index that is rebuilt last. An
@@ -20,7 +20,9 @@ const markerSchema = v.strictObject({
 
 export type ReindexMarker = v.InferOutput<typeof markerSchema>;
 
+/** Our comments are recognised by this key, in SQL by the text they begin with. */
 const KEY = 'partition-keeper-reindex';
+export const REINDEX_PREFIX = `{"${KEY}":`;
 
 export const reindexText = (marker: ReindexMarker): string => JSON.stringify({ [KEY]: marker });
 
@@ -28,7 +30,7 @@ const envelopeSchema = v.strictObject({ [KEY]: markerSchema });
 
 /** The marker in a comment; null when the comment is anything else. */
 export function parseReindex(comment: string | null): ReindexMarker | null {
-  if (comment === null || !comment.startsWith(`{"${KEY}":`)) return null;
+  if (comment === null || !comment.startsWith(REINDEX_PREFIX)) return null;
   try {
     const parsed = v.safeParse(envelopeSchema, JSON.parse(comment));
     return parsed.success ? parsed.output[KEY] : null;
@@ -37,14 +39,27 @@ export function parseReindex(comment: string | null): ReindexMarker | null {
   }
 }
 
-/** The marker of a table's run that has not come to its end, and the index that carries it. */
-export function findMarker(
-  tableOid: number,
-  indexes: readonly LeafIndex[],
-): { readonly marker: ReindexMarker; readonly holder: LeafIndex } | null {
-  for (const holder of indexes) {
-    const marker = parseReindex(holder.comment);
-    if (marker !== null && marker.tableOid === tableOid) return { marker, holder };
-  }
-  return null;
+/** The comment that is somebody's own, however many markers it is wrapped in. */
+export function userComment(comment: string | null): string | null {
+  const marker = parseReindex(comment);
+  return marker === null ? comment : userComment(marker.comment);
 }
+
+/** A marker, and the index whose comment it is. */
+export interface Noted<Index extends MarkedIndex = MarkedIndex> {
+  readonly marker: ReindexMarker;
+  readonly holder: Index;
+}
+
+/** All markers there are, whatever table they are about. */
+export const markersOf = <Index extends MarkedIndex>(indexes: readonly Index[]): Noted<Index>[] =>
+  indexes.flatMap((holder) => {
+    const marker = parseReindex(holder.comment);
+    return marker === null ? [] : [{ marker, holder }];
+  });
+
+/** The marker of a table's run that has not come to its end. */
+export const findMarker = <Index extends MarkedIndex>(
+  tableOid: number,
+  indexes: readonly Index[],
+): Noted<Index> | null => markersOf(indexes).find(({ marker }) => marker.tableOid === tableOid) ?? null;

@@ -23,6 +23,9 @@ export interface LeafIndex {
   readonly comment: string | null;
 }
 
+/** An index as far as its comment goes. */
+export type MarkedIndex = Pick<LeafIndex, 'oid' | 'schema' | 'name' | 'table' | 'comment'>;
+
 /** Which of a table's indexes are asked for: those that all of the given lists name. */
 export interface Choice {
   /** `schema.name` or name of indexes of the partitioned table, or of partitions. */

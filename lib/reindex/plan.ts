@@ -1,14 +1,15 @@
 import type { Finding } from '../contract.ts';
-import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../partition/identifiers.ts';
+import { displayName, quoteIdentifier } from '../partition/identifiers.ts';
 import type { PartitionedTable } from '../partition/model.ts';
 import { MAXVALUE, MINVALUE, type Range } from '../partition/range.ts';
 import { bytesInWords } from '../partition/words.ts';
+import { isCommented, replaceComment } from '../postgres/statements/comments.ts';
 import { begin, nameOf, type StatementContext } from '../postgres/statements/common.ts';
 import type { Step } from '../postgres/step.ts';
 import { choiceText, chosen } from './choose.ts';
 import { allLeftovers, leftoversOf } from './leftovers.ts';
-import { findMarker, type ReindexMarker, reindexText } from './marker.ts';
-import type { Choice, LeafIndex } from './model.ts';
+import { findMarker, markersOf, type ReindexMarker, reindexText, userComment } from './marker.ts';
+import type { Choice, LeafIndex, MarkedIndex } from './model.ts';
 
 /** A rebuild of one index, and the removal of what an earlier one has left behind. */
 export interface IndexWork {
@@ -35,6 +36,8 @@ export interface ReindexPlan {
 export interface ReindexInput {
   readonly table: PartitionedTable;
   readonly indexes: readonly LeafIndex[];
+  /** What else may bear a marker of a run that was given up, such as an index of a partition that was detached. */
+  readonly marked: readonly MarkedIndex[];
   readonly choice: Choice;
   /** Begins anew, whatever an interrupted run has done. */
   readonly restart: boolean;
@@ -114,7 +117,7 @@ function refused(exclusions: readonly LeafIndex[]): Finding[] {
  * @throws KeeperError when the choice names what is not there
  */
 export function planReindex(input: ReindexInput): ReindexPlan {
-  const { table, indexes, choice, restart, jobs, maxWaitMs, context } = input;
+  const { table, indexes, marked: elsewhere, choice, restart, jobs, maxWaitMs, context } = input;
   const name = displayName(table.schema, table.name);
   const places = order(table);
   const partitions = new Map(
@@ -142,10 +145,11 @@ export function planReindex(input: ReindexInput): ReindexPlan {
       a.oid - b.oid,
   );
 
-  const base = (index: LeafIndex) => ({
-    partition: displayName(index.table.schema, index.table.name),
-    partitionOid: index.table.oid,
-    range: places.get(index.partitionOid)?.range ?? EVERYWHERE,
+  const partitionOids = new Map(indexes.map(({ oid, partitionOid }) => [oid, partitionOid]));
+  const base = ({ oid, table: { schema, name: leaf, oid: leafOid } }: MarkedIndex) => ({
+    partition: displayName(schema, leaf),
+    partitionOid: leafOid,
+    range: places.get(partitionOids.get(oid) ?? leafOid)?.range ?? EVERYWHERE,
     locks: [],
   });
   /** Nobody who reads or writes waits for what these wait for; only VACUUM and DDL of this one partition do. */
@@ -188,18 +192,33 @@ export function planReindex(input: ReindexInput): ReindexPlan {
   const units = tables.map((oid) => work.filter(({ index }) => index.table.oid === oid));
   const last = work.findLast(({ step }) => step !== null)?.index;
 
-  const commented = (index: LeafIndex, comment: string | null, reason: string, kind: Step['kind']): Step => ({
+  /** Waits for nobody who comments on the index at that moment: what he has written is looked at first. */
+  const commented = (
+    index: MarkedIndex,
+    those: string,
+    comment: string | null,
+    reason: string,
+    kind: Step['kind'],
+  ): Step => ({
     ...base(index),
     kind,
     reason,
     hazards: [],
     statements: [
-      ...begin(table, context),
-      `COMMENT ON INDEX ${qualified(index.schema, index.name)} IS ${comment === null ? 'NULL' : quoteLiteral(comment)}`,
+      ...begin(table, { ...context, lockTimeoutMs: 1 }),
+      replaceComment('INDEX', `${those} AND pg_catalog.pg_has_role(c.relowner, 'USAGE')`, comment),
       'COMMIT',
     ],
   });
-  const marked = sameRun || last === undefined || todo.length < 2 ? null : last;
+  const takeBack = (index: MarkedIndex, text: string | null, reason: string): Step =>
+    commented(
+      index,
+      // Of that table, as it has another oid when it has been rebuilt.
+      `c.oid IN (SELECT x.indexrelid FROM pg_catalog.pg_index AS x WHERE x.indrelid = ${index.table.oid}) AND ${isCommented(text)}`,
+      userComment(text),
+      reason,
+      'discard',
+    );
   const marker = (index: LeafIndex): ReindexMarker => ({
     tableOid: table.oid,
     choice: choiceText(choice),
@@ -207,33 +226,36 @@ export function planReindex(input: ReindexInput): ReindexPlan {
     startedAt: context.startedAt,
     by: context.role,
     runId: context.runId,
-    comment: index.oid === found?.holder.oid ? found.marker.comment : index.comment,
+    comment: userComment(index.comment),
   });
-  const stale = found !== null && !sameRun && found.holder.oid !== marked?.oid ? found : null;
-  const noted =
-    marked === null
-      ? null
-      : commented(
-          marked,
-          reindexText(marker(marked)),
-          `notes in the comment of the index ${marked.name} what is to be rebuilt, for a run that goes on`,
-          'prepare',
-        );
+  const marked = sameRun || last === undefined || todo.length < 2 ? null : last;
+  const text = marked === null ? null : reindexText(marker(marked));
   const holder = marked ?? (sameRun ? found.holder : null);
-  const former = marked === null ? (found?.marker.comment ?? null) : marker(marked).comment;
+  const others = elsewhere.filter(({ oid }) => !partitionOids.has(oid));
+  const stale = markersOf([...indexes, ...others]).filter((noted) => noted.holder.oid !== holder?.oid);
   return {
     notes: [
-      ...(stale === null
+      ...stale.map((noted) =>
+        takeBack(noted.holder, noted.holder.comment, 'takes back the note of an earlier run'),
+      ),
+      ...(marked === null
         ? []
         : [
-            commented(stale.holder, stale.marker.comment, 'takes back the note of an earlier run', 'discard'),
+            commented(
+              marked,
+              `c.oid = ${marked.oid} AND ${isCommented(marked.comment)}`,
+              text,
+              `notes in the comment of the index ${marked.name} what is to be rebuilt, for a run that goes on`,
+              'prepare',
+            ),
           ]),
-      ...(noted === null ? [] : [noted]),
     ],
     units,
     discard,
     forget:
-      holder === null ? null : commented(holder, former, 'all is rebuilt: the note is taken back', 'discard'),
+      holder === null
+        ? null
+        : takeBack(holder, text ?? holder.comment, 'all is rebuilt: the note is taken back'),
     outlook: outlook(todo, jobs),
     findings: [
       ...(sameRun && todo.length > 0

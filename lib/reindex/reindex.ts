@@ -14,7 +14,7 @@ import type { Found } from '../postgres/inspect/inspected.ts';
 import { openSession } from '../postgres/session.ts';
 import { SQLSTATE } from '../postgres/sqlstate.ts';
 import type { Step } from '../postgres/step.ts';
-import { readIndexes } from './indexes.ts';
+import { readIndexes, readMarked } from './indexes.ts';
 import type { Choice } from './model.ts';
 import { planReindex, type ReindexPlan } from './plan.ts';
 import { rebuildAll } from './pool.ts';
@@ -223,6 +223,7 @@ async function reindexTable(
   const plan = planReindex({
     table: entry.table,
     indexes: await readIndexes(client, entry.table.oid),
+    marked: await readMarked(client, entry.table.oid),
     choice,
     restart: options.restart === true,
     jobs: options.jobs ?? 1,

@@ -86,6 +86,17 @@ async function breakOff(index: string): Promise<void> {
   await other.end();
 }
 
+/** A run that was stopped at its first index, and has left its note. */
+async function interrupt(): Promise<void> {
+  const other = await snapshot();
+  const stop = new AbortController();
+  const run = keeper(database).reindex({ signal: stop.signal });
+  await waitForWaiting(1);
+  stop.abort();
+  await run;
+  await other.end();
+}
+
 describe('a rebuild', () => {
   test('gives every index another file, in the order of the partitions, and keeps what belongs to it', async () => {
     const before = await indexes();
@@ -332,18 +343,135 @@ describe('what an interruption left behind', () => {
   });
 
   test('another choice of indexes begins anew, and so does --restart', async () => {
-    const other = await snapshot();
-    const stop = new AbortController();
-    const run = keeper(database).reindex({ signal: stop.signal });
-    await waitForWaiting(1);
-    stop.abort();
-    await run;
-    await other.end();
+    await interrupt();
     const before = await indexes();
     const report = await keeper(database).reindex({ partitions: ['e1'] });
     expect(tableOf(report).findings[0]?.message).toContain('with another choice of indexes is given up');
     expect(await rebuiltSince(before)).toEqual(['e1_lower_idx', 'e1_pkey']);
     expect((await indexes())['e2_lower_idx']?.comment).toBe("the user's own");
+  });
+});
+
+describe('a comment', () => {
+  const OWN = "the user's own";
+  const commentOf = async (index: string): Promise<string> => (await indexes())[index]?.comment ?? '';
+  const noteOn = async (index: string): Promise<string> => {
+    const note = await commentOf(index);
+    expect(note).toMatch(/^\{"partition-keeper-reindex":\{"tableOid":\d+,/);
+    return note;
+  };
+  /** The note as a dump takes it to another database, where the table has another oid: of nothing there. */
+  const restored = (note: string): string => note.replace(/"tableOid":\d+/, '"tableOid":1');
+  const setComment = (index: string, text: string) =>
+    database.query(`COMMENT ON INDEX ${index} IS '${text.replaceAll("'", "''")}'`);
+
+  test('that is written on the index with the note while the others are rebuilt is kept', async () => {
+    using _ = beforeStatement(/REINDEX INDEX CONCURRENTLY "app"."e2_lower_idx"/, () =>
+      setComment('app.e2_lower_idx', 'new words'),
+    );
+    stepsOf(await keeper(database).reindex());
+    expect(await commentOf('e2_lower_idx')).toBe('new words');
+  });
+
+  test.each([
+    ['noted', /DO .* IS NOT DISTINCT FROM 'the user''s own'/s],
+    ['taken back', /DO .* x\.indrelid = /s],
+  ])('that is being written when the note is %s is waited for, and kept', async (_name, pattern) => {
+    const other = await database.connect();
+    let written: Promise<unknown> | undefined;
+    using _ = beforeStatement(pattern, async () => {
+      await other.query("BEGIN; COMMENT ON INDEX app.e2_lower_idx IS 'new words'");
+      written = waitUntil(
+        async () =>
+          (
+            await database.query(
+              "SELECT FROM pg_stat_activity WHERE application_name = 'partition-keeper/reindex' AND datname = current_database() AND state <> 'idle'",
+            )
+          ).length === 0,
+        { what: 'the run pauses' },
+      ).then(() => other.query('COMMIT'));
+    });
+    stepsOf(await keeper(database).reindex());
+    expect(written).toBeDefined();
+    await written;
+    expect(await commentOf('e2_lower_idx')).toBe('new words');
+  });
+
+  test('goes with its index, not with the name of it', async () => {
+    using _ = beforeStatement(/REINDEX INDEX CONCURRENTLY "app"."e1_pkey"/, () =>
+      database.query(`
+        ALTER INDEX app.e2_lower_idx RENAME TO renamed; CREATE INDEX e2_lower_idx ON app.e2 (note);
+        COMMENT ON INDEX app.e2_lower_idx IS 'another'`),
+    );
+    stepsOf(await keeper(database).reindex());
+    expect(await commentOf('renamed')).toBe(OWN);
+    expect(await commentOf('e2_lower_idx')).toBe('another');
+  });
+
+  test('is put back by the next run where the partition was detached and kept', async () => {
+    await interrupt();
+    await noteOn('e2_lower_idx');
+    await database.query('ALTER TABLE app.events DETACH PARTITION app.e2');
+    const before = await indexes();
+    stepsOf(await keeper(database).reindex());
+    expect(await commentOf('e2_lower_idx')).toBe(OWN);
+    expect(await rebuiltSince(before)).toEqual(['e1_lower_idx', 'e1_pkey']);
+  });
+
+  test('is put back where the partition is detached while the run is at it', async () => {
+    using _ = beforeStatement(/REINDEX INDEX CONCURRENTLY "app"."e1_pkey"/, () =>
+      database.query('ALTER TABLE app.events DETACH PARTITION app.e2'),
+    );
+    stepsOf(await keeper(database).reindex());
+    expect(await commentOf('e2_lower_idx')).toBe(OWN);
+  });
+
+  test.each([{}, { partitions: ['e1'] }])(
+    'is put back where the note was restored from a dump, and never is a note taken for one: %j',
+    async (choice) => {
+      await interrupt();
+      // As an earlier version saved it, too: one note in the other.
+      const note = restored(await noteOn('e2_lower_idx'));
+      await setComment(
+        'app.e2_lower_idx',
+        JSON.stringify({
+          'partition-keeper-reindex': { ...JSON.parse(note)['partition-keeper-reindex'], comment: note },
+        }),
+      );
+      const before = await indexes();
+      stepsOf(await keeper(database).reindex(choice));
+      expect(await commentOf('e2_lower_idx')).toBe(OWN);
+      expect(await rebuiltSince(before)).toEqual('partitions' in choice ? ['e1_lower_idx', 'e1_pkey'] : ALL);
+    },
+  );
+
+  test("is left alone in another table's note, and put back from that of none", async () => {
+    await interrupt();
+    const note = await noteOn('e2_lower_idx');
+    await database.query(`
+      ALTER TABLE app.events DETACH PARTITION app.e2;
+      CREATE TABLE app.others (at timestamptz NOT NULL PRIMARY KEY) PARTITION BY RANGE (at);
+      CREATE TABLE app.o1 PARTITION OF app.others DEFAULT`);
+    const [others] = await database.query<{ oid: number }>("SELECT 'app.others'::regclass::oid::int AS oid");
+    const theirs = note.replace(/"tableOid":\d+/, `"tableOid":${others?.oid}`);
+    await setComment('app.o1_pkey', theirs);
+    await setComment('app.e2_lower_idx', restored(note));
+    stepsOf(await keeper(database).reindex());
+    expect(await commentOf('o1_pkey')).toBe(theirs);
+    expect(await commentOf('e2_lower_idx')).toBe(OWN);
+  });
+
+  test('on an index of somebody else is neither touched nor in the way', async () => {
+    const other = await database.createRole();
+    const owner = await database.createRole();
+    await interrupt();
+    const note = await noteOn('e2_lower_idx');
+    await database.query(`
+      ALTER TABLE app.events DETACH PARTITION app.e2; ALTER TABLE app.e2 OWNER TO ${other.name};
+      ALTER TABLE app.events OWNER TO ${owner.name}; ALTER TABLE app.e1 OWNER TO ${owner.name};
+      GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name}`);
+    stepsOf(await keeper(owner).reindex());
+    expect(await commentOf('e2_lower_idx')).toBe(note);
   });
 });
 

@@ -8,10 +8,10 @@ import { type Marker, markerText } from '../../partition/marker.ts';
 import type { DetachedTable, Partition, PartitionedTable } from '../../partition/model.ts';
 import type { CleanupStep } from '../../partition/plan-cleanup.ts';
 import type { LockNeed, Step } from '../step.ts';
+import { isCommented, replaceComment } from './comments.ts';
 import {
   awaitReferenced,
   begin,
-  doBlock,
   ensure,
   lockNeed,
   lockReferenced,
@@ -89,21 +89,13 @@ function base(table: PartitionedTable, { partition, reason }: CleanupStep) {
 const ownComment = ({ marker, comment }: Partition): string | null =>
   marker === null ? comment : marker.comment;
 
-const commentSql = (text: string | null): string => (text === null ? 'NULL' : quoteLiteral(text));
-
 /** Puts the partition's own comment in the place of our marker, whatever it is called by now. */
-function takeMarkerBack(partition: Partition, marker: Marker): string {
-  return doBlock(`
-DECLARE
-  marked pg_catalog.text;
-BEGIN
-  SELECT c.oid::pg_catalog.regclass INTO marked FROM pg_catalog.pg_class AS c
-  WHERE c.oid = ${partition.oid} AND pg_catalog.obj_description(c.oid, 'pg_class') = ${quoteLiteral(markerText(marker))};
-  IF FOUND THEN
-    EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', marked, ${commentSql(ownComment(partition))});
-  END IF;
-END`);
-}
+const takeMarkerBack = (partition: Partition, marker: Marker): string =>
+  replaceComment(
+    'TABLE',
+    `c.oid = ${partition.oid} AND ${isCommented(markerText(marker))}`,
+    ownComment(partition),
+  );
 
 /** An unfinished detach keeps its marker. One on a partition that was attached again says nothing any more. */
 function markerOf(table: PartitionedTable, partition: Partition, context: StatementContext): Marker {

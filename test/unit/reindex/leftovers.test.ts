@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { leftoversOf } from '../../../lib/reindex/leftovers.ts';
-import { findMarker, parseReindex, reindexText } from '../../../lib/reindex/marker.ts';
+import { findMarker, parseReindex, reindexText, userComment } from '../../../lib/reindex/marker.ts';
 import type { LeafIndex } from '../../../lib/reindex/model.ts';
 
 const base: LeafIndex = {
@@ -59,6 +59,14 @@ test('the note of a run is found by the table it is about', () => {
   const holder = { ...base, comment: reindexText(marker) };
   expect(findMarker(5, [base, holder])).toEqual({ marker, holder });
   expect(findMarker(6, [base, holder])).toBeNull();
+});
+
+test("a user's comment is found in every marker that it is wrapped in", () => {
+  const once = reindexText(marker);
+  expect(userComment(once)).toBe("the user's");
+  expect(userComment(reindexText({ ...marker, tableOid: 6, comment: once }))).toBe("the user's");
+  expect(userComment(reindexText({ ...marker, comment: null }))).toBeNull();
+  expect(userComment('words')).toBe('words');
 });
 
 test.each([null, '', 'a comment', '{"partition-keeper-reindex":', '{"partition-keeper-reindex":{}}'])(
