@@ -79,7 +79,8 @@ export async function readIndexes(client: pg.Client, tableOid: number): Promise<
 
 /**
  * $1 the oid of a partitioned table, $2 what our comments begin with: indexes whose comment is a marker of that table's
- * run, or of one of a table that is not there. A marker begins with the oid of its table.
+ * run, or of one of a table that is not there. A marker begins with the oid of its table. Anybody may write one on an
+ * index of his own, so only those count that the table's owner may comment on.
  */
 const MARKED = `
   SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
@@ -88,6 +89,7 @@ const MARKED = `
   JOIN pg_class c ON c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_index x ON x.indexrelid = c.oid
   JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
+  JOIN pg_class own ON own.oid = $1 AND pg_has_role(own.relowner, c.relowner, 'USAGE')
   WHERE d.classoid = 'pg_class'::regclass AND d.objsubid = 0 AND starts_with(d.description, $2)
     AND (starts_with(d.description, $2 || '{"tableOid":' || $1::oid || ',') OR NOT EXISTS (
       SELECT FROM pg_class p WHERE p.relkind = 'p' AND starts_with(d.description, $2 || '{"tableOid":' || p.oid || ',')))

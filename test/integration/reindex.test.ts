@@ -461,16 +461,20 @@ describe('a comment', () => {
     expect(await commentOf('e2_lower_idx')).toBe(OWN);
   });
 
-  test('on an index of somebody else is neither touched nor in the way', async () => {
+  test('on an index of somebody else, whatever it claims, is neither touched nor in the way', async () => {
     const other = await database.createRole();
     const owner = await database.createRole();
     await interrupt();
     const note = await noteOn('e2_lower_idx');
     await database.query(`
-      ALTER TABLE app.events DETACH PARTITION app.e2; ALTER TABLE app.e2 OWNER TO ${other.name};
+      ALTER TABLE app.e2 OWNER TO ${other.name};
       ALTER TABLE app.events OWNER TO ${owner.name}; ALTER TABLE app.e1 OWNER TO ${owner.name};
       GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name}`);
-    stepsOf(await keeper(owner).reindex());
+    stepsOf(await keeper(owner).reindex({ partitions: ['e1'] }));
+    expect(await commentOf('e2_lower_idx')).toBe(note);
+    await database.query('ALTER TABLE app.events DETACH PARTITION app.e2');
+    const steps = stepsOf(await keeper(owner).reindex());
+    expect(steps.some(({ partition }) => partition === 'app.e2')).toBe(false);
     expect(await commentOf('e2_lower_idx')).toBe(note);
   });
 });
