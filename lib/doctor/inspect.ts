@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Temporal } from 'temporal-polyfill';
 import { displayName, qualified } from '../partition/identifiers.ts';
 import type { TableConfig } from '../partition/table-config.ts';
+import { timeZoneSql } from '../partition/time-zone-sql.ts';
 import { explain } from '../postgres/apply/explain.ts';
 import { OF_CLIENT } from '../postgres/apply/holders.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
@@ -30,7 +31,7 @@ async function readZones(
   const zones = [...new Set(tables.map(({ timeZone }) => timeZone))];
   const samples = zones.flatMap((zone) => samplesOf(zone, now).map((instant) => ({ zone, instant })));
   const { rows } = await client.query<{ position: number; minutes: number | null }>(queries.ZONES, [
-    samples.map(({ zone }) => zone),
+    samples.map(({ zone }) => timeZoneSql(zone)),
     samples.map(({ instant }) => instant.toString()),
   ]);
   const minutes = new Map(rows.map((row) => [row.position, row.minutes]));

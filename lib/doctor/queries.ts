@@ -1,3 +1,5 @@
+import { OFFSET_SQL } from '../partition/time-zone-sql.ts';
+
 /**
  * Reads of the catalog and of statistics, one for each subject, whatever the number of tables. None opens a relation
  * of the user's, and none waits behind a lock.
@@ -50,10 +52,10 @@ export const SLOTS = `
          CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::float8 END AS "keptBytes"
   FROM pg_replication_slots WHERE NOT temporary ORDER BY 1`;
 
-/** $1 zones, $2 moments: minutes ahead of UTC; null where the server does not know the zone. */
+/** $1 zones as PostgreSQL must be told them, $2 moments: minutes ahead of UTC; null where the server does not know the zone. */
 export const ZONES = `
   SELECT s.position::int - 1 AS position,
-         CASE WHEN n.name IS NOT NULL THEN extract(epoch FROM (s.instant AT TIME ZONE s.zone) - (s.instant AT TIME ZONE 'UTC'))::float8 / 60 END AS minutes
+         CASE WHEN n.name IS NOT NULL OR s.zone ~ '${OFFSET_SQL}' THEN extract(epoch FROM (s.instant AT TIME ZONE s.zone) - (s.instant AT TIME ZONE 'UTC'))::float8 / 60 END AS minutes
   FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS s(zone, instant, position)
   LEFT JOIN pg_timezone_names n ON lower(n.name) = lower(s.zone)
   ORDER BY 1`;

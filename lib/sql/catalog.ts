@@ -248,6 +248,11 @@ BEGIN
       MESSAGE = format('%I.%I is not in the config these functions were made from.', p_schema, p_table),
       HINT = 'Add it to the config and run the script that "npx partition-keeper sql" prints again.';
   END IF;
+  IF NOT ${s}._is_zone(wanted.time_zone) THEN
+    RAISE EXCEPTION USING ERRCODE = 'PKERR',
+      MESSAGE = format('%I.%I cannot be looked after as configured: this server reads the time zone %s of the config in another way.', p_schema, p_table, wanted.time_zone),
+      HINT = 'Write the name of a region such as Europe/Berlin in the config, and run the script that "npx partition-keeper sql" prints again; or set timezone_abbreviations to its default.';
+  END IF;
   SELECT * INTO found_one FROM ${s}._parents(ARRAY[p_schema], ARRAY[p_table]) AS p;
   parent := found_one.oid::bigint::oid;
   key_type := ${s}._key_type(found_one.key_type);

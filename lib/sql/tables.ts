@@ -1,6 +1,7 @@
 import { quoteLiteral } from '../partition/identifiers.ts';
 import type { Span } from '../partition/span.ts';
 import type { TableConfig } from '../partition/table-config.ts';
+import { timeZoneSql } from '../partition/time-zone-sql.ts';
 import type { Routine } from './routine.ts';
 
 /** Calendar units, and hours, which are exact. */
@@ -22,7 +23,7 @@ const rowSql = (config: TableConfig, index: number): string =>
     spanSql(config.overdueAfter),
     config.expired === 'drop' && config.grace === null,
     `${config.maxExpiredShare}::float8`,
-    quoteLiteral(config.timeZone),
+    quoteLiteral(timeZoneSql(config.timeZone)),
   ].join(', ')})`;
 
 /** The config, as rows; there is no table for it that anybody could change. */

@@ -1,3 +1,5 @@
+import { quoteLiteral } from '../partition/identifiers.ts';
+import { OFFSET_SQL } from '../partition/time-zone-sql.ts';
 import type { Routine } from './routine.ts';
 
 /**
@@ -15,6 +17,23 @@ export const timeRoutines = (s: string): readonly Routine[] => [
     body: `
 BEGIN
   RETURN p_key_type IN ('timestamp', 'date');
+END`,
+  },
+  {
+    kind: 'plpgsql',
+    name: '_is_zone',
+    parameters: ['p_zone text'],
+    returns: 'boolean',
+    about: 'whether the server means by the name what the config means',
+    // Without a digit, a name that the server does not know is an error anyway; all names are read from many files.
+    body: `
+BEGIN
+  RETURN CASE
+    WHEN p_zone = 'UTC' OR p_zone ~ ${quoteLiteral(OFFSET_SQL)} THEN true
+    WHEN EXISTS (SELECT FROM pg_timezone_abbrevs AS a WHERE lower(a.abbrev) = lower(p_zone)) THEN false
+    WHEN p_zone ~ '[0-9]' THEN EXISTS (SELECT FROM pg_timezone_names AS n WHERE lower(n.name) = lower(p_zone))
+    ELSE true
+  END;
 END`,
   },
   {

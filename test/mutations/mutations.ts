@@ -506,6 +506,14 @@ const FUNCTIONS: readonly Mutation[] = [
     only: 'wherever clocks change',
   },
   {
+    mistake: 'functions in the database read an offset of the config with the other sign',
+    file: 'lib/partition/time-zone-sql.ts',
+    from: "=== '-' ? '+' : '-'",
+    to: "=== '-' ? '-' : '+'",
+    caughtBy: 'test/integration/sql/script.test.ts',
+    only: 'by the zone',
+  },
+  {
     mistake: 'functions in the database remove the newest partition like any other',
     file: 'lib/sql/plan.ts',
     from: ' AND NOT r.is_newest',

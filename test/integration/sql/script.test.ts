@@ -439,6 +439,59 @@ describe('removal', () => {
     expect(await names()).toEqual(['young', 'present']);
   });
 
+  test.each([
+    ['-05:00', ''],
+    ['CET', ''],
+    ['Etc/GMT+5', ''],
+    ['MSK', 'reads the time zone MSK of the config in another way'],
+    ['Abc5', 'reads the time zone Abc5 of the config in another way'],
+  ])(
+    'keeps what is inside retention by the zone %s of the config, or does nothing',
+    async (timeZone, against) => {
+      // As the config would not have it, but another version might.
+      const script = scriptFor([
+        { interval: 'day', retention: { hours: 46 }, timeZone: against === '' ? timeZone : 'Asia/Tokyo' },
+      ]);
+      await database.query(`CREATE TABLE app.events (at timestamp NOT NULL) PARTITION BY RANGE (at)`);
+      const start = Temporal.Now.plainDateISO('UTC');
+      const hours = Array.from({ length: 96 }, (_, hour) =>
+        start.toPlainDateTime().subtract({ hours: hour }),
+      );
+      await database.query(
+        hours
+          .map(
+            (from, hour) =>
+              `CREATE TABLE app.hour_${hour} PARTITION OF app.events FOR VALUES FROM ('${from}') TO ('${from.add({ hours: 1 })}')`,
+          )
+          .join(';'),
+      );
+      await database.query(script.replaceAll("'Asia/Tokyo'", `'${timeZone}'`));
+      const removals = database.query('SELECT partition, refusal FROM partition_keeper.partition_removals()');
+      if (against !== '') {
+        expect((await refusal(removals)).message).toContain(against);
+        expect(
+          (await refusal(database.query('CALL partition_keeper.create_partitions()'))).message,
+        ).toContain(against);
+        expect(await names()).toHaveLength(96);
+        return;
+      }
+      const plan = tableOf(
+        await keeper(database, {
+          interval: 'day',
+          retention: { hours: 46 },
+          timeZone,
+          maxExpiredShare: 1,
+        }).plan(),
+      );
+      const kept = plan.steps.flatMap((step) => (step.kind === 'drop' ? [step.partition] : []));
+      expect(kept.length).toBeGreaterThan(20);
+      const removed = (await removals).map(({ partition }) => partition);
+      // It may be an hour later by now.
+      expect(kept).toEqual(expect.arrayContaining(removed));
+      expect(removed.length).toBeGreaterThanOrEqual(kept.length - 1);
+    },
+  );
+
   test('is judged once more under the locks', async () => {
     await createEvents();
     await database.query(`${partition('one', -20)} ${partition('two', 0)}`);
