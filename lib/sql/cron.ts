@@ -1,68 +1,114 @@
 import { quoteLiteral } from '../partition/identifiers.ts';
+import type { TableConfig } from '../partition/table-config.ts';
 import { dollarQuoted } from '../postgres/statements/common.ts';
-import { schemaSql } from './schema.ts';
+import { DEFAULT_SQL_SCHEMA, schemaSql } from './schema.ts';
 
 interface CronJob {
   readonly name: string;
   readonly schedule: string;
-  /** @param schema quoted */
-  readonly command: (schema: string) => string;
+  readonly command: string;
 }
 
-/** Names and times of the strategy document; pg_cron reads them in GMT. Every third month: January, April, July, October. */
-const JOBS: readonly CronJob[] = [
-  {
-    name: 'create-monthly-partitions',
-    schedule: '0 2 1 * *',
-    command: (s) => `CALL ${s}.create_partitions();`,
-  },
-  {
-    name: 'cleanup-old-partitions',
-    schedule: '0 3 1 */3 *',
-    command: (s) => `CALL ${s}.cleanup_partitions();`,
-  },
-  {
-    name: 'partition-health-check',
-    schedule: '0 1 * * *',
-    command: (s) => `SELECT ${s}.require_partition_health();`,
-  },
-];
+/** What stands for the name of the database in what is run in another one. */
+const DATABASE = 'DATABASE';
 
-const argumentsOf = ({ name, schedule, command }: CronJob, schema: string): string =>
-  [name, schedule, command(schemaSql(schema))].map(quoteLiteral).join(', ');
+/** The names of the strategy document. */
+const NAMES = {
+  create: 'create-monthly-partitions',
+  cleanup: 'cleanup-old-partitions',
+  health: 'partition-health-check',
+};
 
-/** The calls for the database of pg_cron, where that is another: with the name of this one in place of the last word. */
-export const schedulingElsewhere = (schema: string): string[] =>
-  JOBS.map((job) => `SELECT cron.schedule_in_database(${argumentsOf(job, schema)}, 'DATABASE');`);
+/**
+ * pg_cron knows a job by its name and role: another schema or database has jobs of other names, so that no
+ * installation takes those of another away. The document's names are those of the usual schema where pg_cron lives.
+ */
+const nameOf = (name: string, schema: string, database: string | null): string =>
+  `${name}${schema === DEFAULT_SQL_SCHEMA ? '' : `.${schema}`}${database === null ? '' : `@${database}`}`;
 
-export const unschedulingElsewhere = (): string[] =>
-  JOBS.map(({ name }) => `SELECT cron.unschedule(${quoteLiteral(name)});`);
+/** Before the shortest intervals are used up: those of an hour and of a day do not last for a month. */
+function createSchedule(tables: readonly TableConfig[]): string {
+  const intervals = new Set(tables.map(({ interval }) => interval));
+  if (intervals.has('hour')) return '0 * * * *';
+  return intervals.has('day') || intervals.has('week') ? '0 2 * * *' : '0 2 1 * *';
+}
 
-/** A job of the same name and role is replaced. */
-export const scheduleJobs = (schema: string): string =>
-  [
+/** Times are those of the document; pg_cron reads them in GMT. Every third month: January, April, July, October. */
+function jobsOf(tables: readonly TableConfig[], schema: string, database: string | null): CronJob[] {
+  const s = schemaSql(schema);
+  return [
+    {
+      name: nameOf(NAMES.create, schema, database),
+      schedule: createSchedule(tables),
+      command: `CALL ${s}.create_partitions();`,
+    },
+    {
+      name: nameOf(NAMES.cleanup, schema, database),
+      schedule: '0 3 1 */3 *',
+      command: `CALL ${s}.cleanup_partitions();`,
+    },
+    {
+      name: nameOf(NAMES.health, schema, database),
+      schedule: '0 1 * * *',
+      command: `SELECT ${s}.require_partition_health();`,
+    },
+  ];
+}
+
+/** A condition on `cron.job AS j`: that it calls the schema, in this database. */
+const callsSchema = (schema: string): string =>
+  `j.database = pg_catalog.current_database() AND pg_catalog.strpos(j.command, ${quoteLiteral(` ${schemaSql(schema)}.`)}) > 0`;
+
+const argumentsOf = ({ name, schedule, command }: CronJob): string =>
+  [name, schedule, command].map(quoteLiteral).join(', ');
+
+/** The calls for the database of pg_cron, where that is another: with the name of this one for `DATABASE`. */
+export const schedulingElsewhere = (tables: readonly TableConfig[], schema: string): string[] =>
+  jobsOf(tables, schema, DATABASE).map(
+    (job) => `SELECT cron.schedule_in_database(${argumentsOf(job)}, ${quoteLiteral(DATABASE)});`,
+  );
+
+export const unschedulingElsewhere = (schema: string): string[] =>
+  Object.values(NAMES).map(
+    (name) => `SELECT cron.unschedule(${quoteLiteral(nameOf(name, schema, DATABASE))});`,
+  );
+
+/** A job of the same name and role is replaced, if it was one of this schema and database; else nothing is done. */
+export function scheduleJobs(tables: readonly TableConfig[], schema: string): string {
+  const jobs = jobsOf(tables, schema, null);
+  const taken = `SELECT j.jobname FROM cron.job AS j WHERE j.jobname IN (${jobs.map(({ name }) => quoteLiteral(name)).join(', ')}) AND j.username = current_user AND NOT (${callsSchema(schema)}) LIMIT 1`;
+  return [
     `DO ${dollarQuoted(`
+DECLARE
+  taken pg_catalog.text;
 BEGIN
   IF pg_catalog.to_regprocedure('cron.schedule(text, text, text)') IS NULL THEN
     RAISE EXCEPTION USING MESSAGE = 'The extension pg_cron is not installed in this database, so nothing can be scheduled here; nothing has been installed.',
       HINT = 'CREATE EXTENSION pg_cron where shared_preload_libraries and cron.database_name allow it; or print the script without --pg-cron, and schedule the jobs in the database of pg_cron with the calls at its head.';
   END IF;
+  EXECUTE ${quoteLiteral(taken)} INTO taken;
+  IF taken IS NOT NULL THEN
+    RAISE EXCEPTION USING MESSAGE = pg_catalog.format('A job named %s runs something else for this role, and would be replaced; nothing has been installed.', taken),
+      HINT = pg_catalog.format('If it is not needed any more: SELECT cron.unschedule(%L); and run the script again.', taken);
+  END IF;
 END`)};`,
-    ...JOBS.map((job) => `SELECT cron.schedule(${argumentsOf(job, schema)});`),
+    ...jobs.map((job) => `SELECT cron.schedule(${argumentsOf(job)});`),
   ].join('\n');
+}
 
-/** Only jobs that call this schema; those of other roles are not seen. */
-export const unscheduleJobs = (schema: string): string =>
-  `DO ${dollarQuoted(`
+/** Only jobs that call this schema in this database, also those of earlier names; those of other roles are not seen. */
+export function unscheduleJobs(schema: string): string {
+  const names = Object.values(NAMES).flatMap((name) => [name, nameOf(name, schema, null)]);
+  const own = `SELECT j.jobid FROM cron.job AS j WHERE j.jobname IN (${[...new Set(names)].map(quoteLiteral).join(', ')}) AND ${callsSchema(schema)}`;
+  return `DO ${dollarQuoted(`
 DECLARE
   job pg_catalog.int8;
 BEGIN
   IF pg_catalog.to_regclass('cron.job') IS NULL THEN
     RETURN;
   END IF;
-  FOR job IN EXECUTE ${quoteLiteral(
-    `SELECT j.jobid FROM cron.job AS j WHERE j.jobname IN (${JOBS.map(({ name }) => quoteLiteral(name)).join(', ')}) AND j.database = pg_catalog.current_database() AND pg_catalog.strpos(j.command, ${quoteLiteral(`${schemaSql(schema)}.`)}) > 0`,
-  )} LOOP
+  FOR job IN EXECUTE ${quoteLiteral(own)} LOOP
     EXECUTE 'SELECT cron.unschedule($1)' USING job;
   END LOOP;
 END`)};`;
+}

@@ -72,8 +72,8 @@ function header(tables: readonly TableConfig[], schema: string): string {
     '  - Comparing the clock of the server with another: whoever sets that clock decides what is past retention.',
     '',
     'Where pg_cron lives in another database of the server, schedule the jobs there, with the name of this database for',
-    'DATABASE. Its times are GMT unless cron.timezone says otherwise; 1 */3 is January, April, July and October.',
-    ...schedulingElsewhere(schema).map((call) => `  ${call}`),
+    'DATABASE, twice in each call. Its times are GMT unless cron.timezone says otherwise; 1 */3 is January, April, July and October.',
+    ...schedulingElsewhere(tables, schema).map((call) => `  ${call}`),
   ]);
 }
 
@@ -119,7 +119,7 @@ export function installScript(tables: readonly TableConfig[], options: SqlScript
     makeSchema(schema),
     dropRoutines(schema, routines),
     ...routines.map((routine) => createRoutine(schema, routine)),
-    ...(pgCron ? [scheduleJobs(schema)] : []),
+    ...(pgCron ? [scheduleJobs(tables, schema)] : []),
     'COMMIT;',
   ].join('\n\n')}\n`;
 }
@@ -131,8 +131,8 @@ export function uninstallScript({
   return `${[
     comment([
       `Partition Keeper: removes its functions from the schema ${schemaSql(schema)}, and their jobs. No partition is touched.`,
-      'Where pg_cron lives in another database of the server, remove the jobs there:',
-      ...unschedulingElsewhere().map((call) => `  ${call}`),
+      'Where pg_cron lives in another database of the server, remove the jobs there, with the name of this one for DATABASE:',
+      ...unschedulingElsewhere(schema).map((call) => `  ${call}`),
     ]),
     BEGIN,
     unscheduleJobs(schema),

@@ -127,6 +127,38 @@ test('the jobs create, remove and find that all is well', async () => {
   expect(await runJob('partition-health-check')).toMatchObject({ status: 'succeeded' });
 });
 
+test('another schema has jobs of its own, and a job that does something else is not replaced', async () => {
+  const jobs = 'SELECT jobname, schedule, command FROM cron.job ORDER BY jobid';
+  const before = await query(jobs);
+  await query('CREATE SCHEMA IF NOT EXISTS other');
+  await runScript('--pg-cron', '--schema', 'other');
+  expect((await query(jobs)).slice(0, 3)).toEqual(before);
+  expect((await query(jobs)).slice(3).map((job) => Object.values(job))).toEqual([
+    ['create-monthly-partitions.other', '0 2 1 * *', 'CALL "other".create_partitions();'],
+    ['cleanup-old-partitions.other', '0 3 1 */3 *', 'CALL "other".cleanup_partitions();'],
+    ['partition-health-check.other', '0 1 * * *', 'SELECT "other".require_partition_health();'],
+  ]);
+  await runScript('--uninstall', '--schema', 'other');
+  expect(await query(jobs)).toEqual(before);
+
+  for (const [column, value] of [
+    ['database', 'another'],
+    ['command', 'SELECT create_future_partitions(3)'],
+  ]) {
+    await query(`CREATE TABLE public.kept AS SELECT * FROM cron.job;
+      UPDATE cron.job SET ${column} = '${value}' WHERE jobname = 'create-monthly-partitions'`);
+    const changed = await query(jobs);
+    await expect(runScript('--pg-cron')).rejects.toThrow(
+      'A job named create-monthly-partitions runs something else',
+    );
+    await runScript('--uninstall');
+    expect((await query(jobs)).map(({ jobname }) => jobname)).toEqual(['create-monthly-partitions']);
+    expect(await query(jobs)).toEqual(changed.slice(0, 1));
+    await query('TRUNCATE cron.job; INSERT INTO cron.job SELECT * FROM public.kept; DROP TABLE public.kept');
+  }
+  await runScript('--pg-cron');
+});
+
 test('uninstalling takes the jobs away, but no other job, and no partition', async () => {
   await query(`SELECT cron.schedule('somebody else', '0 0 1 1 *', 'SELECT 1')`);
   const before = await partitions('app.events');

@@ -710,6 +710,19 @@ describe('installing', () => {
     ).toEqual(['mine']);
   });
 
+  test.each([
+    ['month', 'year', '0 2 1 * *'],
+    ['month', 'week', '0 2 * * *'],
+    ['day', 'month', '0 2 * * *'],
+    ['day', 'hour', '0 * * * *'],
+  ] as const)('schedules creation for %s and %s as often as %s needs it', (one, other, schedule) => {
+    const script = scriptFor([{ interval: one }, { table: 'others', interval: other }], { pgCron: true });
+    expect(script).toContain(`SELECT cron.schedule('create-monthly-partitions', '${schedule}', `);
+    expect(script).toContain(
+      `cron.schedule_in_database('create-monthly-partitions@DATABASE', '${schedule}', `,
+    );
+  });
+
   test('is refused as a whole without pg_cron, and where everybody may make functions', async () => {
     expect((await refusal(database.query(scriptFor([], { pgCron: true })))).message).toContain(
       'pg_cron is not installed',
