@@ -483,6 +483,14 @@ const FUNCTIONS: readonly Mutation[] = [
     only: 'do not have others wait behind them',
   },
   {
+    mistake: 'functions in the database wait for everybody, however short his transaction is',
+    file: 'lib/sql/work.ts',
+    from: 'THEN ${BUSY_SECONDS} ELSE ${SHORT_SECONDS} END',
+    to: 'THEN 0 ELSE 0 END',
+    caughtBy: 'test/integration/sql/script.test.ts',
+    only: 'again and again',
+  },
+  {
     mistake: 'functions in the database do not look again under their locks',
     file: 'lib/sql/build.ts',
     from: 'IF NOT EXISTS (\n    SELECT FROM pg_class AS c\n    JOIN pg_namespace',

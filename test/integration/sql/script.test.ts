@@ -643,6 +643,62 @@ describe('others', () => {
     expect(await names()).toHaveLength(4);
   });
 
+  test('who follow each other without a gap do not keep it from trying, again and again', async () => {
+    await database.query('CREATE TABLE app.users (id int)');
+    await database.query('ALTER TABLE app.users ADD PRIMARY KEY (id)');
+    await createEvents('at timestamptz NOT NULL, by int REFERENCES app.users');
+    await install({ premake: 1 });
+    let [one, other] = [await database.connect(), await database.connect()];
+    let last = 0;
+    const write = async (client: pg.Client): Promise<unknown> => {
+      last += 1;
+      return await client.query(`BEGIN; INSERT INTO app.users VALUES (${last}); SELECT pg_sleep(0.2)`);
+    };
+    let busy = true;
+    await write(one);
+    const traffic = (async () => {
+      while (busy) {
+        await write(other);
+        await one.query('COMMIT');
+        [one, other] = [other, one];
+      }
+      await one.query('COMMIT');
+    })();
+    const session = await database.connect();
+    const pid = await pidOf(session);
+    let over = false;
+    const creating = session.query('CALL partition_keeper.create_partitions()').finally(() => {
+      over = true;
+    });
+    let attempts = 0;
+    let waited = false;
+    const until = performance.now() + 40_000;
+    while (attempts < 2 && !over && performance.now() < until) {
+      const waits =
+        (await database.query('SELECT FROM pg_locks WHERE pid = $1 AND NOT granted', [pid])).length > 0;
+      if (waits && !waited) attempts += 1;
+      waited = waits;
+    }
+    const hasTried = over || attempts === 2;
+    busy = false;
+    await traffic;
+    await creating;
+    expect(hasTried).toBe(true);
+    expect(await names()).toHaveLength(2);
+  }, 120_000);
+
+  test('who work on another partition are not waited for', async () => {
+    await createEvents();
+    await database.query(`${partition('one', -20)} ${partition('two', 0)}`);
+    await install(RETENTION);
+    const writer = await busyWith('SELECT * FROM app.two');
+    await database.query('SET statement_timeout = 20000');
+    await database.query('CALL partition_keeper.cleanup_partitions()');
+    await database.query('RESET statement_timeout');
+    expect(await names()).toEqual(['two']);
+    await writer.query('COMMIT');
+  });
+
   test('are not waited for when there is nothing to do', async () => {
     await createEvents();
     await install(RETENTION);
