@@ -70,7 +70,7 @@ DECLARE
 BEGIN
   FOR one IN SELECT * FROM ${s}.managed_tables() AS t ORDER BY t.ordinal LOOP
     RETURN QUERY SELECT one.schema_name, one.table_name, p.name, p.bounds, p.reason, p.problem
-    FROM ${s}._plan_create(one.schema_name, one.table_name, at, NULL::int, NULL::timestamptz, NULL::timestamptz, NULL::int) AS p;
+    FROM ${s}._plan_create(one.schema_name, one.table_name, at, NULL::int, NULL::timestamptz, NULL::timestamptz, NULL::text[]) AS p;
   END LOOP;
 END`,
   },

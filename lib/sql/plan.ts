@@ -115,10 +115,11 @@ END`,
       'p_premake int',
       'p_from timestamptz',
       'p_to timestamptz',
-      'p_most int',
+      'p_skip text[]',
     ],
     returns: 'TABLE (name text, starts timestamp, ends timestamp, bounds text, reason text, problem text)',
-    about: 'the partitions that are missing, most urgent first; null: all of them',
+    about:
+      'the partitions that are missing, most urgent first; unless null, only the first that is not to be skipped',
     body: `
 #variable_conflict use_column
 DECLARE
@@ -217,9 +218,9 @@ BEGIN
     IF problem IS NULL THEN
       planned := planned || name;
     END IF;
+    CONTINUE WHEN format('%I.%I', p_schema, name) = ANY (p_skip);
     RETURN NEXT;
-    p_most := p_most - 1;
-    EXIT WHEN p_most <= 0;
+    EXIT WHEN p_skip IS NOT NULL;
   END LOOP;
 END`,
   },

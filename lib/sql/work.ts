@@ -41,6 +41,7 @@ export const workRoutines = (s: string): readonly Routine[] => [
       'p_to timestamptz',
       'p_approve boolean',
       'p_skip text[]',
+      'OUT schema text',
       'OUT partition text',
       'OUT oid oid',
       'OUT starts timestamp',
@@ -49,18 +50,19 @@ export const workRoutines = (s: string): readonly Routine[] => [
       'OUT reason text',
       'OUT problem text',
     ],
-    about: 'the first step that is left to do; none: null',
+    about:
+      'the first step that is left to do, but for partitions that are skipped, as schema.name; none: null',
     body: `
 #variable_conflict use_column
 BEGIN
   IF p_job = 'create' THEN
-    SELECT c.name, c.starts, c.ends, c.bounds, c.reason, c.problem INTO partition, starts, ends, bounds, reason, problem
-    FROM ${s}._plan_create(p_schema, p_table, now(), p_premake, p_from, p_to, cardinality(p_skip) + 1) AS c WHERE c.name <> ALL (p_skip) LIMIT 1;
+    SELECT p_schema, c.name, c.starts, c.ends, c.bounds, c.reason, c.problem INTO schema, partition, starts, ends, bounds, reason, problem
+    FROM ${s}._plan_create(p_schema, p_table, now(), p_premake, p_from, p_to, p_skip) AS c;
     RETURN;
   END IF;
-  SELECT c.oid, c.name, c.bounds, 'past retention', CASE WHEN c.kept_because IS NOT NULL THEN 'kept: ' || c.kept_because END
-  INTO oid, partition, bounds, reason, problem
-  FROM ${s}._plan_cleanup(p_schema, p_table, now()) AS c WHERE c.name <> ALL (p_skip) LIMIT 1;
+  SELECT c.oid, c.schema, c.name, c.bounds, 'past retention', CASE WHEN c.kept_because IS NOT NULL THEN 'kept: ' || c.kept_because END
+  INTO oid, schema, partition, bounds, reason, problem
+  FROM ${s}._plan_cleanup(p_schema, p_table, now()) AS c WHERE format('%I.%I', c.schema, c.name) <> ALL (p_skip) LIMIT 1;
   IF NOT p_approve AND EXISTS (SELECT FROM ${s}._plan_cleanup(p_schema, p_table, now()) AS c WHERE c.refusal IS NOT NULL) THEN
     RAISE EXCEPTION USING ERRCODE = 'PKREF',
       MESSAGE = format('Nothing of %I.%I is removed: %s.', p_schema, p_table,
@@ -109,10 +111,12 @@ END`,
       'OUT partition text',
       'OUT message text',
     ],
-    about: 'does one step of a job; the outcome is done, nothing, locked, busy, failed or refused',
+    about:
+      'does one step of a job, on the partition schema.name; the outcome is done, nothing, locked, busy, failed or refused',
     body: `
 DECLARE
   step record;
+  name text;
   hint text;
   state text;
 BEGIN
@@ -126,30 +130,31 @@ BEGIN
     RETURN;
   END IF;
   SELECT * INTO step FROM ${s}._next_step(p_job, p_schema, p_table, p_premake, p_from, p_to, p_approve, p_skip) AS n;
-  partition := step.partition;
-  IF partition IS NULL THEN
+  name := step.partition;
+  partition := CASE WHEN name IS NOT NULL THEN format('%I.%I', step.schema, name) END;
+  IF name IS NULL THEN
     outcome := 'nothing';
   ELSIF step.problem IS NOT NULL THEN
     -- What a rule of cleanup keeps is no failure.
     outcome := CASE WHEN p_job = 'create' THEN 'failed' ELSE 'kept' END;
-    message := format('%I.%I: %s', p_schema, partition, step.problem);
+    message := format('%s: %s', partition, step.problem);
   ELSIF p_job = 'create' THEN
-    PERFORM ${s}._create_partition(p_schema, p_table, partition, step.starts, step.ends, step.bounds);
+    PERFORM ${s}._create_partition(p_schema, p_table, name, step.starts, step.ends, step.bounds);
     outcome := 'done';
-    message := format('Created partition: %I.%I %s (%s)', p_schema, partition, step.bounds, step.reason);
+    message := format('Created partition: %s %s (%s)', partition, step.bounds, step.reason);
   ELSE
     PERFORM ${s}._drop_partition(p_schema, p_table, step.oid);
     outcome := 'done';
-    message := format('Dropped partition: %I of %I.%I %s (%s)', partition, p_schema, p_table, step.bounds, step.reason);
+    message := format('Dropped partition: %I of %I.%I %s (%s)', name, p_schema, p_table, step.bounds, step.reason);
   END IF;
 EXCEPTION
   WHEN lock_not_available OR deadlock_detected THEN
     outcome := 'locked';
-    message := format('%I of %I.%I: others hold locks that are needed', partition, p_schema, p_table);
+    message := format('%I of %I.%I: others hold locks that are needed', name, p_schema, p_table);
   WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT, state = RETURNED_SQLSTATE;
     outcome := CASE state WHEN 'PKREF' THEN 'refused' ELSE 'failed' END;
-    message := CASE WHEN partition IS NULL THEN '' ELSE format('%I of ', partition) END || format('%I.%I: %s', p_schema, p_table, message) || coalesce(' ' || nullif(hint, ''), '');
+    message := CASE WHEN name IS NULL THEN '' ELSE format('%I of ', name) END || format('%I.%I: %s', p_schema, p_table, message) || coalesce(' ' || nullif(hint, ''), '');
 END`,
   },
   {

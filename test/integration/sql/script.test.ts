@@ -335,6 +335,25 @@ describe('creation', () => {
     ).toContain('app.gone');
   });
 
+  test('goes on behind several that are not possible', async () => {
+    await createEvents();
+    // The first stands in the way of two partitions, on both sides of that of an hour.
+    const blocked = [1, 2].map((from) => `events_${month(from).slice(0, 7).replace('-', '_')}`);
+    await database.query(blocked.map((name) => `CREATE TABLE app.${name} (note text)`).join(';'));
+    await database.query(`${partition('present', 0)} CREATE TABLE app.part PARTITION OF app.events
+      FOR VALUES FROM ('${month(1)} 12:00+00') TO ('${month(1)} 13:00+00')`);
+    await install({ premake: 4 });
+    const { message } = await refusal(database.query('CALL partition_keeper.create_partitions()'));
+    expect(message.match(/another relation/g)).toHaveLength(2);
+    expect((await names()).toSorted()).toEqual(
+      [
+        'part',
+        'present',
+        ...[3, 4].map((from) => `events_${month(from).slice(0, 7).replace('-', '_')}`),
+      ].toSorted(),
+    );
+  });
+
   test('by a function stops soon, says so, and goes on when it is called again', async () => {
     await createEvents();
     await install({ interval: 'day' }, { table: 'gone' });
@@ -426,6 +445,18 @@ describe('removal', () => {
       ),
     ).toEqual([2]);
     expect(await results('cleanup_old_partitions()')).toEqual([]);
+  });
+
+  test('tells partitions of one name in several schemas apart', async () => {
+    await createEvents('id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)');
+    await database.query(`DROP SCHEMA IF EXISTS aside CASCADE; CREATE SCHEMA aside;
+      ${partition('one', -20)} ${partition('one', -19).replace('app.one', 'aside.one')} ${partition('present', 0)}
+      CREATE VIEW app.view AS SELECT * FROM app.one`);
+    await install({ ...RETENTION, maxExpiredShare: 1 });
+    expect((await refusal(cleanup())).message).toContain('cannot drop table app.one');
+    expect(await names()).toEqual(['one', 'present']);
+    expect(await column("SELECT to_regclass('aside.one')")).toEqual([null]);
+    await database.query('DROP SCHEMA aside CASCADE');
   });
 
   test('is not to be had for what may not be removed', async () => {
