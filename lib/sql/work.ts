@@ -355,7 +355,7 @@ END`,
     ],
     returns: 'TABLE (result text, held_since timestamptz)',
     about:
-      'a job on one table, all in the transaction of the caller, until that has held locks for long enough',
+      'a job on one table, all in the transaction of the caller, until that has held locks for long enough: then a null',
     body: `
 DECLARE
   skip text[] := '{}';
@@ -364,9 +364,8 @@ DECLARE
 BEGIN
   held_since := p_held_since;
   LOOP
-    IF clock_timestamp() > held_since + interval '${HOLD_MILLISECONDS} milliseconds' AND (SELECT h.needed FROM ${s}._has_step(p_job, p_schema, p_table, p_premake, p_from, p_to, false, skip) AS h) THEN
-      result := format('STOPPED: %I.%I is not finished, so that nobody waits for the locks of this transaction for long: do it again, or CALL %s;',
-        p_schema, p_table, ${quoteLiteral(s)} || CASE p_job WHEN 'create' THEN '.create_partitions()' ELSE '.cleanup_partitions()' END);
+    IF clock_timestamp() > held_since + interval '${HOLD_MILLISECONDS} milliseconds' THEN
+      -- Not even a look at what is left, for which everybody would wait.
       RETURN NEXT;
       EXIT;
     END IF;
@@ -380,11 +379,40 @@ BEGIN
     END IF;
     result := CASE step.outcome WHEN 'done' THEN '' ELSE upper(step.outcome) || ': ' END || step.message;
     RETURN NEXT;
+    result := NULL;
     EXIT WHEN step.partition IS NULL;
     IF step.outcome <> 'done' THEN
       skip := skip || step.partition;
     END IF;
     attempt := 0;
+  END LOOP;
+END`,
+  },
+  {
+    kind: 'plpgsql',
+    name: '_work_on_all',
+    parameters: ['p_job text', 'p_months int'],
+    returns: 'TABLE (result text)',
+    about: 'a job on all tables in the transaction of the caller, which stops soon and says so',
+    body: `
+DECLARE
+  one record;
+  step record;
+  held_since timestamptz;
+BEGIN
+  FOR one IN SELECT * FROM ${s}.managed_tables() AS t ORDER BY t.ordinal LOOP
+    FOR step IN SELECT * FROM ${s}._work(p_job, one.schema_name, one.table_name,
+      CASE one.step WHEN 'month' THEN p_months WHEN 'quarter' THEN (p_months + 2) / 3 WHEN 'year' THEN (p_months + 11) / 12 END,
+      NULL::timestamptz, NULL::timestamptz, held_since) AS w LOOP
+      held_since := step.held_since;
+      result := coalesce(step.result, format('STOPPED: %s: not finished, so that nobody waits for the locks of this transaction for long: do it again, or CALL %s;',
+        (SELECT string_agg(format('%I.%I', t.schema_name, t.table_name), ', ' ORDER BY t.ordinal) FROM ${s}.managed_tables() AS t WHERE t.ordinal >= one.ordinal),
+        ${quoteLiteral(s)} || CASE p_job WHEN 'create' THEN '.create_partitions()' ELSE '.cleanup_partitions()' END));
+      RETURN NEXT;
+      IF step.result IS NULL THEN
+        RETURN;
+      END IF;
+    END LOOP;
   END LOOP;
 END`,
   },
@@ -420,20 +448,8 @@ END`,
     about:
       'creates what is missing in all tables; months_ahead, for intervals of a month and longer, instead of premake',
     body: `
-DECLARE
-  one record;
-  step record;
-  held_since timestamptz;
 BEGIN
-  FOR one IN SELECT * FROM ${s}.managed_tables() AS t ORDER BY t.ordinal LOOP
-    FOR step IN SELECT * FROM ${s}._work('create', one.schema_name, one.table_name,
-      CASE one.step WHEN 'month' THEN months_ahead WHEN 'quarter' THEN (months_ahead + 2) / 3 WHEN 'year' THEN (months_ahead + 11) / 12 END,
-      NULL::timestamptz, NULL::timestamptz, held_since) AS w LOOP
-      result := step.result;
-      held_since := step.held_since;
-      RETURN NEXT;
-    END LOOP;
-  END LOOP;
+  RETURN QUERY SELECT w.result FROM ${s}._work_on_all('create', months_ahead) AS w;
 END`,
   },
   {
@@ -443,18 +459,8 @@ END`,
     returns: 'TABLE (result text)',
     about: 'drops the partitions of all tables that are past retention',
     body: `
-DECLARE
-  one record;
-  step record;
-  held_since timestamptz;
 BEGIN
-  FOR one IN SELECT * FROM ${s}.managed_tables() AS t ORDER BY t.ordinal LOOP
-    FOR step IN SELECT * FROM ${s}._work('cleanup', one.schema_name, one.table_name, NULL::int, NULL::timestamptz, NULL::timestamptz, held_since) AS w LOOP
-      result := step.result;
-      held_since := step.held_since;
-      RETURN NEXT;
-    END LOOP;
-  END LOOP;
+  RETURN QUERY SELECT w.result FROM ${s}._work_on_all('cleanup', NULL::int) AS w;
 END`,
   },
 ];
