@@ -75,6 +75,7 @@ DECLARE
   template record;
   newest record;
   other record;
+  default_data record;
   p_parent text := format('%I.%I', p_schema, p_table);
   p_partition text := format('%I.%I', p_schema, p_name);
   former_role text := current_setting('role');
@@ -95,11 +96,20 @@ BEGIN${LOCK_TIMEOUT}
     ' WITH (' || ${s}._parameters(newest.options || ARRAY(SELECT 'toast.' || o FROM unnest(newest.toast_options) AS o)) || ')',
     ' TABLESPACE ' || quote_ident(template.tablespace))
     || ARRAY(SELECT c.statement FROM ${s}._carried_over(managed.parent, to_jsonb(template), p_partition) AS c(statement));
-  SELECT format('%I.%I', p.schema, p.name) AS relation, p.oid, p.kind INTO other
+  SELECT format('%I.%I', p.schema, p.name) AS relation, p.oid INTO other
   FROM ${s}._partitions(managed.parent, managed.key_type) AS p WHERE p.is_default;
   IF FOUND THEN
     default_name := other.relation;
-    IF other.kind = 'r' AND pg_relation_size(other.oid) > ${LARGEST_DEFAULT_MIB}::bigint * 1024 * 1024 THEN
+    -- It may be partitioned itself.
+    WITH RECURSIVE tree(oid) AS (
+      SELECT other.oid UNION ALL SELECT i.inhrelid FROM tree AS t JOIN pg_inherits AS i ON i.inhparent = t.oid
+    )
+    SELECT bool_or(c.relkind = 'f') AS is_foreign, coalesce(sum(pg_relation_size(t.oid)) FILTER (WHERE c.relkind = 'r'), 0) AS bytes INTO default_data
+    FROM tree AS t JOIN pg_class AS c ON c.oid = t.oid;
+    IF default_data.is_foreign THEN
+      RAISE EXCEPTION USING ERRCODE = 'PKERR', MESSAGE = format('the default partition %s is a foreign table, or has one, and whether it holds rows of that stretch cannot be made sure of', default_name);
+    END IF;
+    IF default_data.bytes > ${LARGEST_DEFAULT_MIB}::bigint * 1024 * 1024 THEN
       RAISE EXCEPTION USING ERRCODE = 'PKERR', MESSAGE = format('the default partition %s is larger than ${LARGEST_DEFAULT_MIB} MiB, and writers would wait while it is looked through; "npx partition-keeper create" waits less', default_name);
     END IF;
     default_holds := format('SELECT EXISTS (SELECT FROM %s AS d WHERE d.%I >= %s AND d.%I < %s)', default_name, template.key_column,
@@ -110,9 +120,7 @@ BEGIN${LOCK_TIMEOUT}
       || ARRAY(SELECT DISTINCT format('LOCK TABLE ONLY %I.%I IN SHARE ROW EXCLUSIVE MODE', k.schema, k.referenced)
                FROM ${s}._foreign_keys(ARRAY[managed.parent]) AS k WHERE k.lockable)
       || format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', p_parent);
-    IF other.kind <> 'f' THEN
-      statements := statements || format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', default_name);
-    END IF;
+    statements := statements || format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', default_name);
     statements := statements || format(${quoteLiteral(doBlock(awaitWriters('= ANY (%L::pg_catalog.oid[])')))},
       ARRAY(SELECT k.oid::bigint::oid FROM ${s}._foreign_keys(ARRAY[managed.parent]) AS k WHERE NOT k.lockable));
   END IF;

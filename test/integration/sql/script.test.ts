@@ -335,6 +335,30 @@ describe('creation', () => {
     ).toContain('app.gone');
   });
 
+  test('is refused beside a default that is too large, foreign, or has partitions that are', async () => {
+    await createEvents('at timestamptz NOT NULL, note text');
+    // A row on each page.
+    await database.query(`
+      CREATE TABLE app.rest PARTITION OF app.events DEFAULT PARTITION BY RANGE (at);
+      CREATE TABLE app.rest_of_rest PARTITION OF app.rest DEFAULT PARTITION BY RANGE (at);
+      CREATE UNLOGGED TABLE app.leaf PARTITION OF app.rest_of_rest DEFAULT WITH (fillfactor = 10);
+      INSERT INTO app.leaf SELECT '1999-01-01', repeat('a', 1000) FROM generate_series(1, 129 * 128)`);
+    await install();
+    const { message } = await refusal(database.query('CALL partition_keeper.create_partitions()'));
+    expect(message).toContain('the default partition app.rest is larger than 128 MiB');
+    expect(await names()).toEqual(['rest']);
+    await database.query(`
+      DROP TABLE app.leaf;
+      CREATE FOREIGN DATA WRAPPER nowhere;
+      CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;
+      CREATE FOREIGN TABLE app.leaf PARTITION OF app.rest_of_rest DEFAULT SERVER nowhere`);
+    expect((await refusal(database.query('CALL partition_keeper.create_partitions()'))).message).toContain(
+      'is a foreign table, or has one',
+    );
+    await database.query('DROP FOREIGN DATA WRAPPER nowhere CASCADE');
+    expect(await names()).toEqual(['rest']);
+  });
+
   test('goes on behind several that are not possible', async () => {
     await createEvents();
     // The first stands in the way of two partitions, on both sides of that of an hour.
