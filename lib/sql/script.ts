@@ -78,24 +78,50 @@ function header(tables: readonly TableConfig[], schema: string): string {
   ]);
 }
 
-/** Whoever may create functions in the schema could put others in the place of these. */
-const makeSchema = (schema: string): string =>
-  `DO ${dollarQuoted(`
+/**
+ * Whoever may put functions into the schema, or change those that are there, has the rights of all who call them: so
+ * nobody may but the role that installs, and superusers.
+ */
+const makeSchema = (schema: string, routines: readonly Routine[]): string => {
+  const name = quoteLiteral(schema);
+  const refuse = (message: string, hint: string) =>
+    `RAISE EXCEPTION USING MESSAGE = pg_catalog.format('${message}; nothing has been installed.', ${name}, somebody), HINT = '${hint}';`;
+  return `DO ${dollarQuoted(`
+DECLARE
+  somebody pg_catalog.text;
 BEGIN
   IF pg_catalog.current_setting('server_version_num')::pg_catalog.int4 < 140000 THEN
     RAISE EXCEPTION USING MESSAGE = 'Partition Keeper needs PostgreSQL 14 or newer; nothing has been installed.';
   END IF;
-  IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = ${quoteLiteral(schema)}) THEN
-    EXECUTE pg_catalog.format('CREATE SCHEMA %I', ${quoteLiteral(schema)});
-    EXECUTE pg_catalog.format('COMMENT ON SCHEMA %I IS %L', ${quoteLiteral(schema)}, ${quoteLiteral(SCHEMA_COMMENT)});
-  ELSIF EXISTS (
-    SELECT FROM pg_catalog.pg_namespace AS n, pg_catalog.aclexplode(n.nspacl) AS a
-    WHERE n.nspname = ${quoteLiteral(schema)} AND a.grantee = 0 AND a.privilege_type = 'CREATE'
-  ) THEN
-    RAISE EXCEPTION USING MESSAGE = pg_catalog.format('Everybody may create functions in schema %I, and so make these call others; nothing has been installed.', ${quoteLiteral(schema)}),
-      HINT = 'Choose another schema with --schema, or REVOKE CREATE ON SCHEMA .. FROM PUBLIC.';
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = ${name}) THEN
+    EXECUTE pg_catalog.format('CREATE SCHEMA %I', ${name});
+    EXECUTE pg_catalog.format('COMMENT ON SCHEMA %I IS %L', ${name}, ${quoteLiteral(SCHEMA_COMMENT)});
+    RETURN;
+  END IF;
+  SELECT o.rolname INTO somebody FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner
+  WHERE n.nspname = ${name} AND o.rolname <> current_user AND NOT o.rolsuper;
+  IF FOUND THEN
+    ${refuse('Schema %I belongs to role %I, who could make these functions call others', 'Choose another schema with --schema, install as its owner, or ALTER SCHEMA .. OWNER TO.')}
+  END IF;
+  SELECT coalesce(r.rolname, 'PUBLIC') INTO somebody
+  FROM pg_catalog.pg_namespace AS n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) AS a
+  LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+  WHERE n.nspname = ${name} AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+    AND r.rolname IS DISTINCT FROM current_user AND r.rolsuper IS NOT TRUE;
+  IF somebody = 'PUBLIC' THEN
+    ${refuse('Everybody may create functions in schema %I, and so make these call others', 'Choose another schema with --schema, or REVOKE CREATE ON SCHEMA .. FROM PUBLIC.')}
+  ELSIF FOUND THEN
+    ${refuse('In schema %I, role %I may create functions, and so make these call others', 'Choose another schema with --schema, or REVOKE CREATE ON SCHEMA .. from that role.')}
+  END IF;
+  SELECT o.rolname INTO somebody FROM pg_catalog.pg_namespace AS n
+  JOIN pg_catalog.pg_proc AS p ON p.pronamespace = n.oid JOIN pg_catalog.pg_roles AS o ON o.oid = p.proowner
+  WHERE n.nspname = ${name} AND o.rolname <> current_user AND NOT o.rolsuper
+    AND p.proname = ANY (ARRAY[${[...new Set(routines.map((routine) => routine.name))].map(quoteLiteral).join(', ')}]);
+  IF FOUND THEN
+    ${refuse('In schema %I, a function that has the name of one of these belongs to role %I, who could change it', 'Drop it, install as that role, or choose another schema with --schema.')}
   END IF;
 END`)};`;
+};
 
 function routinesOf(tables: readonly TableConfig[], schema: string): readonly Routine[] {
   const quoted = schemaSql(schema);
@@ -117,7 +143,7 @@ export function installScript(tables: readonly TableConfig[], options: SqlScript
   return `${[
     header(tables, schema),
     BEGIN,
-    makeSchema(schema),
+    makeSchema(schema, routines),
     dropRoutines(schema, routines),
     ...routines.map((routine) => createRoutine(schema, routine)),
     ...(pgCron ? [scheduleJobs(tables, schema)] : []),

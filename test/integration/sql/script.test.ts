@@ -847,4 +847,36 @@ describe('installing', () => {
     );
     await database.query('ROLLBACK');
   });
+
+  test('is refused where somebody else could change the functions', async () => {
+    await using stranger = await createNamedRole(database, 'stranger_');
+    const installer = await database.createRole();
+    const trusted = await database.connect({ role: installer });
+    for (const [statement, message] of [
+      [`ALTER SCHEMA app OWNER TO ${stranger.quoted}`, `Schema app belongs to role ${stranger.name}`],
+      [
+        `ALTER SCHEMA app OWNER TO ${installer.name}; GRANT CREATE ON SCHEMA app TO ${stranger.quoted}`,
+        `In schema app, role ${stranger.name} may create functions`,
+      ],
+      [
+        `REVOKE CREATE ON SCHEMA app FROM ${stranger.quoted};
+         CREATE FUNCTION app._earlier(timestamp, text) RETURNS timestamptz LANGUAGE sql AS 'SELECT now()';
+         ALTER FUNCTION app._earlier OWNER TO ${stranger.quoted}`,
+        `a function that has the name of one of these belongs to role ${stranger.name}`,
+      ],
+    ] as const) {
+      await database.query(statement);
+      expect((await refusal(trusted.query(scriptFor([], { schema: 'app' })))).message).toContain(message);
+      await trusted.query('ROLLBACK');
+    }
+    // Also to a superuser, who would lend most.
+    expect((await refusal(database.query(scriptFor([], { schema: 'app' })))).message).toContain(
+      `Schema app belongs to role ${installer.name}`,
+    );
+    await database.query('ROLLBACK');
+    await database.query('DROP FUNCTION app._earlier');
+    await trusted.query(scriptFor([], { schema: 'app' }));
+    await trusted.query(scriptFor([], { schema: 'app' }));
+    await database.query('DROP SCHEMA app CASCADE; CREATE SCHEMA app');
+  });
 });
