@@ -416,6 +416,37 @@ describe('creation', () => {
   });
 });
 
+describe('health', () => {
+  test('is not said to be good where the default partition cannot be looked into', async () => {
+    await createEvents();
+    const watcher = await database.createRole();
+    await install();
+    await database.query('CALL partition_keeper.create_partitions()');
+    await database.query(`
+      CREATE TABLE app.rest PARTITION OF app.events DEFAULT;
+      INSERT INTO app.rest VALUES ('1999-01-01');
+      GRANT USAGE ON SCHEMA app, partition_keeper TO ${watcher.name}`);
+    const client = await database.connect({ role: watcher });
+    const status = async (): Promise<string> =>
+      (await client.query<{ status: string }>('SELECT status FROM partition_keeper.check_partition_health()'))
+        .rows[0]?.status ?? '';
+    const unseen = /^WARNING: the default partition app\.rest could not be looked into: /;
+    expect(await status()).toMatch(unseen);
+    await expect(client.query('SELECT partition_keeper.require_partition_health()')).rejects.toThrow(
+      'looked into',
+    );
+    await database.query(`GRANT SELECT ON app.rest TO ${watcher.name}`);
+    expect(await status()).toBe('WARNING: the default partition app.rest holds rows');
+    // Rows that a policy hides are rows.
+    await database.query('ALTER TABLE app.rest ENABLE ROW LEVEL SECURITY');
+    expect(await status()).toMatch(unseen);
+    await database.query('ALTER TABLE app.rest DISABLE ROW LEVEL SECURITY');
+    await database.query('BEGIN; LOCK TABLE ONLY app.rest IN ACCESS EXCLUSIVE MODE');
+    expect(await status()).toMatch(unseen);
+    await database.query('COMMIT');
+  });
+});
+
 describe('names of any kind', () => {
   test('are names', async () => {
     const schema = `we"ird $check$ \\ 'x'; DROP`;
