@@ -28,6 +28,7 @@ const SETTINGS = [
   "TimeZone = 'UTC'",
   "DateStyle = 'ISO, YMD'",
   'quote_all_identifiers = off',
+  'standard_conforming_strings = on',
 ];
 
 const objectKind = ({ kind }: Routine): string => (kind === 'procedure' ? 'PROCEDURE' : 'FUNCTION');

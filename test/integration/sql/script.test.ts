@@ -292,7 +292,7 @@ describe('creation', () => {
     const session = await database.connect();
     await session.query(`
       SET search_path = evil, pg_catalog; SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SET quote_all_identifiers = on;
-      SET default_transaction_isolation = serializable; SET IntervalStyle = 'sql_standard'; SET lock_timeout = '30s'`);
+      SET default_transaction_isolation = serializable; SET standard_conforming_strings = off; SET IntervalStyle = 'sql_standard'; SET lock_timeout = '30s'`);
     await session.query('CALL partition_keeper.create_partitions()');
     expect(tableOf(await keeper(database, { timeZone: 'America/New_York' }).plan()).steps).toEqual([]);
     expect((await names()).length).toBe(4);
