@@ -503,7 +503,8 @@ const FUNCTIONS: readonly Mutation[] = [
     file: 'lib/sql/plan.ts',
     from: 'r.ends) <= cutoff\n  )',
     to: 'r.ends) < cutoff\n  )',
-    caughtBy: 'test/integration/sql/planners.test.ts',
+    caughtBy: 'test/integration/sql/script.test.ts',
+    only: 'begins at the very moment',
   },
   {
     mistake: 'functions in the database take the later of two readings of a clock',

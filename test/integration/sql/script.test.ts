@@ -503,6 +503,19 @@ describe('removal', () => {
     expect(await results('cleanup_old_partitions()')).toEqual([]);
   });
 
+  test('begins at the very moment at which all of a partition is past retention, and not before', async () => {
+    await createEvents();
+    await database.query(`${partition('old', -9)} ${partition('present', 0)} ${partition('next', 1)}`);
+    await install(RETENTION);
+    const at = (moment: string) =>
+      column(`SELECT partition FROM partition_keeper.partition_removals(timestamptz '${moment}')`);
+    expect(await at(`${month(-2)} 00:00:00+00`)).toEqual(['app.old']);
+    const [before] = await column(
+      `SELECT (timestamptz '${month(-2)} 00:00:00+00' - interval '1 microsecond')::text`,
+    );
+    expect(await at(String(before))).toEqual([]);
+  });
+
   test('tells partitions of one name in several schemas apart', async () => {
     await createEvents('id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)');
     await database.query(`DROP SCHEMA IF EXISTS aside CASCADE; CREATE SCHEMA aside;
