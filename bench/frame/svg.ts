@@ -1,7 +1,7 @@
 import type { BarChart, Chart, LineChart, Unit } from './model.ts';
 import { formatFigure, formatNumber } from './table.ts';
 
-const WIDTH = 820;
+const WIDTH = 880;
 const LINE_HEIGHT = 26;
 const COLOURS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
 
@@ -60,7 +60,7 @@ const powers = ({ from, to }: { readonly from: number; readonly to: number }): n
 function drawBars({ title, unit, bars }: BarChart): string {
   const figures = bars.flatMap(({ figure }) => (figure === null ? [] : [figure]));
   const range = decades(figures.flatMap(({ median, min, max }) => [median, min, max]));
-  const [left, right, top] = [310, WIDTH - 160, 40];
+  const [left, right, top] = [370, WIDTH - 160, 40];
   const bottom = top + bars.length * LINE_HEIGHT;
   const x = logarithmic(range, left, right);
   const axis = powers(range).flatMap((power) => [
