@@ -11,9 +11,8 @@ import { isConnectionConfigured } from '../postgres/connection-options.ts';
 import { connectionOf } from './connection.ts';
 import { exitCodeOf } from './exit-code.ts';
 import type { CommonFlags, ConvertFlags, Invocation, LookFlags, WorkFlags } from './invocation.ts';
-import { progressOf } from './progress.ts';
 import { render } from './render/render.ts';
-import { stopSignal } from './stop-signal.ts';
+import { watched } from './watched.ts';
 
 interface Prepared {
   readonly config: Config;
@@ -83,28 +82,11 @@ export async function planned(
       `Add --dry-run, or use: npx partition-keeper plan ${job} --format sql`,
     );
   }
-  const progress = progressOf(invocation.format);
-  const stop = stopSignal();
   const run = job === 'create' ? runCreate : runCleanup;
-  try {
-    const report = await run({
-      ...prepared,
-      ...connectionOf(invocation, flags),
-      ...flags,
-      maxWaitMs: flags.maxWait === undefined ? undefined : flags.maxWait * 1000,
-      tables: prepared.tables,
-      partitions: flags.partition,
-      config: prepared.config,
-      signal: stop.signal,
-      onStep: progress.onStep,
-      onWait: progress.onWait,
-    });
-    progress.stop();
-    finish(invocation, flags, report);
-  } finally {
-    progress.stop();
-    stop.dispose();
-  }
+  const report = await watched(invocation, flags, (watch) =>
+    run({ ...flags, ...prepared, ...connectionOf(invocation, flags), ...watch, partitions: flags.partition }),
+  );
+  finish(invocation, flags, report);
 }
 
 /** `convert`, and `unconvert`, which is the same with its own strategy. */
@@ -124,13 +106,12 @@ export async function convert(
   const { config } = await prepare(invocation, 'convert', { ...flags, table: [table] });
   // The other commands need not wait for it to be loaded.
   const { runConvert } = await import('../convert/convert.ts');
-  const progress = progressOf(invocation.format);
-  const stop = stopSignal();
-  try {
-    const report = await runConvert({
+  const report = await watched(invocation, flags, (watch) =>
+    runConvert({
       config,
       table,
       ...connectionOf(invocation, flags),
+      ...watch,
       strategy: job === 'unconvert' ? 'unconvert' : flags.strategy,
       until: flags.until,
       dryRun: invocation.dryRun,
@@ -139,22 +120,13 @@ export async function convert(
       finish: flags.finish,
       maxRate: flags.maxRate,
       maxReplicaLag: flags.maxReplicaLag,
-      maxWaitMs: flags.maxWait === undefined ? undefined : flags.maxWait * 1000,
-      signal: stop.signal,
-      onStep: progress.onStep,
-      onWait: progress.onWait,
-      onProgress: progress.onProgress,
-    });
-    progress.stop();
-    const shown =
-      flags.status === true
-        ? { ...report, tables: report.tables.map((one) => ({ ...one, steps: [] })) }
-        : report;
-    finish(invocation, flags, shown);
-  } finally {
-    progress.stop();
-    stop.dispose();
-  }
+    }),
+  );
+  const shown =
+    flags.status === true
+      ? { ...report, tables: report.tables.map((one) => ({ ...one, steps: [] })) }
+      : report;
+  finish(invocation, flags, shown);
 }
 
 export async function plan(invocation: Invocation, job: string | undefined, flags: WorkFlags): Promise<void> {

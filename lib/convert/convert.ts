@@ -1,12 +1,12 @@
 import type { Finding, Report, ReportError, TableReport } from '../contract.ts';
-import { KeeperError, usageError } from '../errors.ts';
+import { usageError } from '../errors.ts';
 import { DEFAULT_MAX_WAIT_MS, type JobOptions, type ProgressEvent, selectTables } from '../jobs/options.ts';
 import { executedStep, plannedStep } from '../jobs/report.ts';
 import { base, type Run, reportOf, SKIPPED, start } from '../jobs/run-context.ts';
 import type { TableConfig } from '../partition/table-config.ts';
-import { endSession, takeTableLocks } from '../postgres/advisory-lock.ts';
+import { takeTableLocks } from '../postgres/advisory-lock.ts';
 import { applyUnit, type StepOutcome } from '../postgres/apply/apply.ts';
-import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
+import { untilDone } from '../postgres/session.ts';
 import { SQLSTATE } from '../postgres/sqlstate.ts';
 import { comparisonFindings } from './copy/standing.ts';
 import type { Strategy } from './marker.ts';
@@ -160,7 +160,7 @@ export async function runConvert(options: ConvertJobOptions): Promise<Report> {
   const tables = selectTables(options.config, [options.table]);
   const dryRun = options.dryRun === true;
   const run = await start('convert', options, dryRun ? 'read' : 'write');
-  try {
+  return await untilDone(run.session.client, async () => {
     const reports: TableReport[] = [];
     for (const config of tables) {
       const [ours] = dryRun ? [true] : await takeTableLocks(run.session.client, [config]);
@@ -171,11 +171,5 @@ export async function runConvert(options: ConvertJobOptions): Promise<Report> {
       );
     }
     return reportOf(run, dryRun, reports);
-  } catch (error) {
-    if (isConnectionLoss(run.session.client, error))
-      throw new KeeperError({ ...CONNECTION_LOST, cause: error });
-    throw error;
-  } finally {
-    await endSession(run.session.client);
-  }
+  });
 }

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Temporal } from 'temporal-polyfill';
 import type { Report } from '../contract.ts';
-import { KeeperError } from '../errors.ts';
 import { type JobOptions, selectTables } from '../jobs/options.ts';
 import { reportOf, start } from '../jobs/run-context.ts';
-import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
+import { untilDone } from '../postgres/session.ts';
 import { sharedSessions } from './checks/session.ts';
 import { examine } from './examine.ts';
 import { readFacts } from './inspect.ts';
@@ -43,7 +42,7 @@ export async function runDoctor(options: DoctorJobOptions): Promise<Report> {
   if (pooler.shared) return sharedReport(connection.database, pooler.serverVersion);
   const run = await start('doctor', options, 'read');
   const { mode, rootCertificate } = connection.tls;
-  try {
+  return await untilDone(run.session.client, async () => {
     const facts = await readFacts({
       session: run.session,
       localClock: run.context.localClock,
@@ -56,11 +55,5 @@ export async function runDoctor(options: DoctorJobOptions): Promise<Report> {
       nearby: /^(\/|localhost$|127\.|::1$)/.test(connection.host),
     });
     return { ...reportOf(run, true, []), checks: examine(facts) };
-  } catch (error) {
-    if (isConnectionLoss(run.session.client, error))
-      throw new KeeperError({ ...CONNECTION_LOST, cause: error });
-    throw error;
-  } finally {
-    await run.session.client.end();
-  }
+  });
 }

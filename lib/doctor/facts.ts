@@ -1,5 +1,5 @@
 import type { Temporal } from 'temporal-polyfill';
-import type { ReportError } from '../contract.ts';
+import type { Blocker, ReportError } from '../contract.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
 import type { ServerFacts } from '../postgres/session.ts';
 
@@ -15,14 +15,7 @@ export interface SessionFacts {
 }
 
 /** A transaction that has been open for long. */
-export interface OldTransaction {
-  readonly pid: number;
-  readonly application: string | null;
-  readonly user: string | null;
-  readonly state: string | null;
-  /** Null: not shown to the role. */
-  readonly ageSeconds: number | null;
-  readonly query: string | null;
+export interface OldTransaction extends Omit<Blocker, 'relation' | 'lockMode'> {
   /** Of the configured tables, those it holds a lock on. */
   readonly tables: readonly string[];
   readonly snapshot: boolean;

@@ -1,8 +1,8 @@
 import type { ReportError, TableReport } from '../contract.ts';
 import { findingsOf } from '../partition/health.ts';
 import { applyUnit } from '../postgres/apply/apply.ts';
+import { HOPELESS } from '../postgres/apply/explain.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
-import { SQLSTATE } from '../postgres/sqlstate.ts';
 import type { Step } from '../postgres/step.ts';
 import { DEFAULT_MAX_WAIT_MS, type StepEvent, type WaitEvent } from './options.ts';
 import type { TablePlan } from './plan-table.ts';
@@ -37,15 +37,7 @@ export function unexecuted({ entry, plan }: Planned, dryRun: boolean): TableRepo
 }
 
 /** After these the next partition would fare no better; any other failure concerns one partition only. */
-const HOPELESS: ReadonlySet<string> = new Set([
-  'lock-not-available',
-  'connection-lost',
-  'stopped',
-  SQLSTATE.readOnly,
-  SQLSTATE.diskFull,
-  SQLSTATE.adminShutdown,
-  SQLSTATE.crashShutdown,
-]);
+const ENDS_TABLE: ReadonlySet<string> = new Set(['lock-not-available', ...HOPELESS]);
 
 /** What is told while a plan is applied. */
 export interface Told {
@@ -70,7 +62,7 @@ export async function execute(
     onWait: ({ partition }: Step, waitingFor: WaitEvent['waitingFor']) => onWait({ partition, waitingFor }),
   };
   for (const unit of plan.units) {
-    if (errors.some(({ code }) => HOPELESS.has(code))) {
+    if (errors.some(({ code }) => ENDS_TABLE.has(code))) {
       steps.push(...unit.map((step) => plannedStep(step, table, config, 'not-run')));
       continue;
     }

@@ -6,10 +6,9 @@ import { KeeperError } from '../errors.ts';
 import { quoteIdentifier } from '../partition/identifiers.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { explain } from '../postgres/apply/explain.ts';
-import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import { withCasts } from '../postgres/query-plan/statement.ts';
 import { countHidden, type Statement, statementsOf } from '../postgres/query-plan/statements.ts';
-import { openSession, type ServerFacts } from '../postgres/session.ts';
+import { openSession, type ServerFacts, untilDone } from '../postgres/session.ts';
 import { SQLSTATE } from '../postgres/sqlstate.ts';
 import { type ExplainOptions, explainReport } from './explain.ts';
 import { explainQuery } from './explain-query.ts';
@@ -90,7 +89,7 @@ async function searchPathOf(client: pg.Client, given: string | undefined): Promi
 export async function runExplainTop(options: ExplainTopOptions): Promise<ExplainReport> {
   const startedAt = Temporal.Now.instant();
   const { client, server } = await openSession(options.connection, 'explain', 'read');
-  try {
+  return await untilDone(client, async () => {
     const hidden = await countHidden(client, server);
     const { queries, looked } = await worst(client, server, options);
     return explainReport(server, startedAt, {
@@ -99,10 +98,5 @@ export async function runExplainTop(options: ExplainTopOptions): Promise<Explain
       queries,
       statements: { explained: looked, hidden },
     });
-  } catch (error) {
-    if (isConnectionLoss(client, error)) throw new KeeperError({ ...CONNECTION_LOST, cause: error });
-    throw error;
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Temporal } from 'temporal-polyfill';
 import type { ExplainReport } from '../contract.ts';
-import { KeeperError } from '../errors.ts';
-import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import type { ConnectionSettings } from '../postgres/connection-options.ts';
 import { singleStatement } from '../postgres/query-plan/statement.ts';
-import { openSession, type ServerFacts } from '../postgres/session.ts';
+import { openSession, type ServerFacts, untilDone } from '../postgres/session.ts';
 import { explainQuery } from './explain-query.ts';
 
 export interface ExplainOptions {
@@ -42,13 +40,8 @@ export async function runExplain(
   const query = singleStatement(options.query).trim();
   const startedAt = Temporal.Now.instant();
   const { client, server } = await openSession(options.connection, 'explain', 'read');
-  try {
+  return await untilDone(client, async () => {
     const { explained, searchPath } = await explainQuery(client, query, server, options.searchPath);
     return explainReport(server, startedAt, { ok: true, searchPath, queries: [explained] });
-  } catch (error) {
-    if (isConnectionLoss(client, error)) throw new KeeperError({ ...CONNECTION_LOST, cause: error });
-    throw error;
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -2,7 +2,7 @@ import type { Report, TableReport } from '../contract.ts';
 import { findingsOf, gaugesOf } from '../partition/health.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
 import type { Inspected } from '../postgres/inspect/inspected.ts';
-import type { ServerFacts } from '../postgres/session.ts';
+import { type ServerFacts, untilDone } from '../postgres/session.ts';
 import { coverageOf } from './coverage.ts';
 import { type InspectJobOptions, selectTables } from './options.ts';
 import { ownershipProblem } from './plan-table.ts';
@@ -15,13 +15,11 @@ export async function runInspection(
 ): Promise<Report> {
   const tables = selectTables(options.config, options.tables);
   const run = await start(kind, options, 'read');
-  try {
+  return await untilDone(run.session.client, async () => {
     const inspected = await inspect(run.session.client, tables, { exactSizes: options.exactSizes });
     const reports = inspected.map((entry) => inspectionReport(run, entry, run.context.server));
     return reportOf(run, true, reports);
-  } finally {
-    await run.session.client.end();
-  }
+  });
 }
 
 function inspectionReport(run: Run, entry: Inspected, server: ServerFacts): TableReport {

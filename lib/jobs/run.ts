@@ -1,11 +1,11 @@
 import type { Report, ReportKind, TableReport } from '../contract.ts';
-import { KeeperError } from '../errors.ts';
 import { gaugesOf } from '../partition/health.ts';
-import { endSession, takeTableLocks } from '../postgres/advisory-lock.ts';
+import { takeTableLocks } from '../postgres/advisory-lock.ts';
 import { explain } from '../postgres/apply/explain.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
 import type { Found, Inspected } from '../postgres/inspect/inspected.ts';
+import { untilDone } from '../postgres/session.ts';
 import { execute, type Planned, unexecuted } from './execute.ts';
 import { type JobOptions, selectTables } from './options.ts';
 import { ownershipProblem, type PlanContext, type TablePlan } from './plan-table.ts';
@@ -56,7 +56,7 @@ export async function runPlanned(
 ): Promise<Report> {
   const tables = selectTables(options.config, options.tables);
   const run = await start(kind, options, dryRun ? 'read' : 'write');
-  try {
+  return await untilDone(run.session.client, async () => {
     const ours = dryRun ? tables.map(() => true) : await takeTableLocks(run.session.client, tables);
     // Inspected only now: what another run did until it let go of its locks is seen.
     const inspected = await inspect(run.session.client, tables);
@@ -94,11 +94,5 @@ export async function runPlanned(
     const unchanged = dryRun || reports.every(({ steps }) => steps.length === 0);
     const after = unchanged ? inspected : await inspect(run.session.client, tables).catch(() => []);
     return reportOf(run, dryRun, withGauges(run, reports, after));
-  } catch (error) {
-    if (isConnectionLoss(run.session.client, error))
-      throw new KeeperError({ ...CONNECTION_LOST, cause: error });
-    throw error;
-  } finally {
-    await endSession(run.session.client);
-  }
+  });
 }

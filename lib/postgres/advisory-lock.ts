@@ -18,28 +18,35 @@ const KEYS = `
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)`;
 
 /** Session locks: held until the connection ends at the latest, whatever happens to the process. */
-const TAKE = `SELECT k.position, pg_try_advisory_lock(k.key) AS taken FROM (${KEYS}) k ORDER BY k.position`;
+const TAKE = `SELECT k.position, k.key::text AS key, pg_try_advisory_lock(k.key) AS taken FROM (${KEYS}) k ORDER BY k.position`;
 
-/** For each table whether its lock was free; it is ours until `endSession`. */
+/** The keys each connection has taken. */
+const held = new WeakMap<pg.Client, string[]>();
+
+/** For each table whether its lock was free; it is ours until `releaseTableLocks`. */
 export async function takeTableLocks(
   client: pg.Client,
   tables: readonly { readonly schema: string; readonly table: string }[],
   of: keyof typeof SPACES = 'table',
 ): Promise<boolean[]> {
-  const { rows } = await client.query<{ position: number; taken: boolean }>(TAKE, [
+  const { rows } = await client.query<{ position: number; key: string; taken: boolean }>(TAKE, [
     tables.map(({ schema }) => schema),
     tables.map(({ table }) => table),
     SPACES[of],
   ]);
-  const taken = new Set(rows.filter((row) => row.taken).map(({ position }) => position));
-  return tables.map((_, position) => taken.has(position));
+  const taken = rows.filter((row) => row.taken);
+  held.set(client, [...(held.get(client) ?? []), ...taken.map(({ key }) => key)]);
+  const positions = new Set(taken.map(({ position }) => position));
+  return tables.map((_, position) => positions.has(position));
 }
 
 /**
- * Gives the locks back and ends the connection. Behind a proxy or a pooler, ours ends before that of the server does,
- * and a run that comes at once would find the tables taken.
+ * Gives back what the connection has taken, before it ends: behind a proxy, ours ends before that of the server does,
+ * and a run that comes at once would find the tables taken. No other locks: behind a pooler they may be somebody else's.
  */
-export async function endSession(client: pg.Client): Promise<void> {
-  await client.query('SELECT pg_advisory_unlock_all()').catch(() => undefined);
-  await client.end();
+export async function releaseTableLocks(client: pg.Client): Promise<void> {
+  const keys = held.get(client) ?? [];
+  held.delete(client);
+  if (keys.length > 0)
+    await client.query('SELECT pg_advisory_unlock(key::bigint) FROM unnest($1::text[]) AS key', [keys]);
 }

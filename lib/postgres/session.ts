@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { Temporal } from 'temporal-polyfill';
 import { KeeperError } from '../errors.ts';
-import { connect } from './connect.ts';
+import { releaseTableLocks } from './advisory-lock.ts';
+import { CONNECTION_LOST, connect, isConnectionLoss } from './connect.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 
 /** PostgreSQL 14 brought DETACH PARTITION CONCURRENTLY and `inhdetachpending`. */
@@ -156,5 +157,22 @@ export async function openSession(
   } catch (error) {
     await client.end();
     throw error;
+  }
+}
+
+/**
+ * Works over a connection and then ends it, whatever has happened.
+ * @throws KeeperError `connection-lost` when the connection broke meanwhile; else whatever the work has thrown
+ */
+export async function untilDone<Result>(client: pg.Client, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isConnectionLoss(client, error)) throw new KeeperError({ ...CONNECTION_LOST, cause: error });
+    throw error;
+  } finally {
+    // Where that fails, the end of the connection gives them back.
+    await releaseTableLocks(client).catch(() => undefined);
+    await client.end();
   }
 }

@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Blocker } from '../contract.ts';
 import type { StepOutcome } from '../postgres/apply/apply.ts';
-import { explain } from '../postgres/apply/explain.ts';
+import { explain, HOPELESS } from '../postgres/apply/explain.ts';
 import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import type { Session } from '../postgres/session.ts';
-import { SQLSTATE } from '../postgres/sqlstate.ts';
 import type { Step } from '../postgres/step.ts';
 import type { IndexWork, ReindexPlan } from './plan.ts';
 import { rebuild } from './rebuild.ts';
@@ -38,20 +37,10 @@ interface Worker {
 
 const POLL_MS = 500;
 
-/** After these no other index would fare better. */
-const HOPELESS: ReadonlySet<string> = new Set([
-  'connection-lost',
-  'stopped',
-  SQLSTATE.readOnly,
-  SQLSTATE.diskFull,
-  SQLSTATE.adminShutdown,
-  SQLSTATE.crashShutdown,
-]);
-
-/** Nor after this: what is in the way is no lock on one partition, but a snapshot, which everybody would wait for. */
+/** No other index would fare better, nor where no lock on one partition is in the way but a snapshot, for all of them. */
 const isHopeless = ({ error, blockers }: StepOutcome): boolean =>
   error !== undefined &&
-  (HOPELESS.has(error.code) ||
+  (HOPELESS.includes(error.code) ||
     (error.code === 'lock-not-available' && blockers.some(({ lockMode }) => lockMode === 'snapshot')));
 
 async function pidOf(client: pg.Client): Promise<number> {

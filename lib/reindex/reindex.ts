@@ -1,17 +1,16 @@
 import type { Finding, Report, ReportError, TableReport } from '../contract.ts';
-import { KeeperError, usageError } from '../errors.ts';
+import { usageError } from '../errors.ts';
 import type { JobOptions, ProgressEvent } from '../jobs/options.ts';
 import { ownershipProblem, statementContext } from '../jobs/plan-table.ts';
 import { executedStep, plannedStep } from '../jobs/report.ts';
 import { base, type Run, reportOf, SKIPPED, start, unmanageable } from '../jobs/run-context.ts';
 import { displayName } from '../partition/identifiers.ts';
 import type { TableConfig } from '../partition/table-config.ts';
-import { endSession, takeTableLocks } from '../postgres/advisory-lock.ts';
+import { takeTableLocks } from '../postgres/advisory-lock.ts';
 import { applyUnit, type StepOutcome } from '../postgres/apply/apply.ts';
-import { CONNECTION_LOST, isConnectionLoss } from '../postgres/connect.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
-import { openSession } from '../postgres/session.ts';
+import { openSession, untilDone } from '../postgres/session.ts';
 import { SQLSTATE } from '../postgres/sqlstate.ts';
 import type { Step } from '../postgres/step.ts';
 import { readIndexes, readMarked } from './indexes.ts';
@@ -247,13 +246,7 @@ async function reindexTable(
 export async function runReindex(options: ReindexJobOptions): Promise<Report> {
   const dryRun = options.dryRun === true;
   const run = await start('reindex', options, dryRun ? 'read' : 'write');
-  try {
+  return await untilDone(run.session.client, async () => {
     return reportOf(run, dryRun, [await reindexTable(run, await targetOf(run, options), options)]);
-  } catch (error) {
-    if (isConnectionLoss(run.session.client, error))
-      throw new KeeperError({ ...CONNECTION_LOST, cause: error });
-    throw error;
-  } finally {
-    await endSession(run.session.client);
-  }
+  });
 }

@@ -3,7 +3,7 @@ import { usageError } from '../errors.ts';
 /** Where to listen. */
 export interface Address {
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0 takes a free port. */
   readonly port: number;
 }
 

@@ -212,7 +212,7 @@ const EXECUTOR: readonly Mutation[] = [
   {
     mistake: 'one partition that fails keeps the others from their turn',
     file: 'lib/jobs/execute.ts',
-    from: 'if (errors.some(({ code }) => HOPELESS.has(code))) {',
+    from: 'if (errors.some(({ code }) => ENDS_TABLE.has(code))) {',
     to: 'if (errors.length > 0) {',
     caughtBy: 'test/integration/isolation.test.ts',
     only: 'a partition whose creation fails',

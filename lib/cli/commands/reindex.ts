@@ -3,8 +3,7 @@ import { runReindex } from '../../reindex/reindex.ts';
 import { finish, prepare } from '../commands.ts';
 import { connectionOf } from '../connection.ts';
 import type { Invocation, ReindexFlags } from '../invocation.ts';
-import { progressOf } from '../progress.ts';
-import { stopSignal } from '../stop-signal.ts';
+import { watched } from '../watched.ts';
 
 export async function reindex(invocation: Invocation, target: string, flags: ReindexFlags): Promise<void> {
   invocation.dryRun = flags.dryRun === true;
@@ -17,29 +16,19 @@ export async function reindex(invocation: Invocation, target: string, flags: Rei
   if (flags.format === 'sql' && flags.dryRun !== true)
     throw usageError('format-sql', '--format sql shows a plan as a script.', 'Add --dry-run.');
   const { config } = await prepare(invocation, 'reindex', flags);
-  const progress = progressOf(invocation.format);
-  const stop = stopSignal();
-  try {
-    const report = await runReindex({
+  const report = await watched(invocation, flags, (watch) =>
+    runReindex({
       config,
       target,
       ...connectionOf(invocation, flags),
+      ...watch,
       indexes: flags.index,
       partitions: flags.partition,
       invalid: flags.invalid,
       jobs: flags.jobs,
       restart: flags.restart,
       dryRun: invocation.dryRun,
-      maxWaitMs: flags.maxWait === undefined ? undefined : flags.maxWait * 1000,
-      signal: stop.signal,
-      onStep: progress.onStep,
-      onWait: progress.onWait,
-      onProgress: progress.onProgress,
-    });
-    progress.stop();
-    finish(invocation, flags, report);
-  } finally {
-    progress.stop();
-    stop.dispose();
-  }
+    }),
+  );
+  finish(invocation, flags, report);
 }

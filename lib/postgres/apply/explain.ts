@@ -2,6 +2,16 @@ import type { ReportError } from '../../contract.ts';
 import { KeeperError } from '../../errors.ts';
 import { codeOf, SQLSTATE } from '../sqlstate.ts';
 
+/** Codes of errors after which nothing else on the server would fare better. */
+export const HOPELESS: readonly string[] = [
+  'connection-lost',
+  'stopped',
+  SQLSTATE.readOnly,
+  SQLSTATE.diskFull,
+  SQLSTATE.adminShutdown,
+  SQLSTATE.crashShutdown,
+];
+
 const REFERENCED =
   'Rows of another table refer to rows of the default partition, so these cannot be moved: drop the foreign key, run the command again, and add the key again.';
 
