@@ -4,13 +4,15 @@ import { dollarQuoted } from '../postgres/statements/common.ts';
 import { buildRoutines, LARGEST_DEFAULT_MIB } from './build.ts';
 import { catalogRoutines } from './catalog.ts';
 import { scheduleJobs, schedulingElsewhere, unscheduleJobs, unschedulingElsewhere } from './cron.ts';
+import { functionRoutines } from './functions.ts';
 import { lookRoutines } from './look.ts';
 import { planRoutines } from './plan.ts';
+import { procedureRoutines } from './procedures.ts';
 import { COMMENT_PREFIX, createRoutine, dropRoutines, type Routine } from './routine.ts';
 import { DEFAULT_SQL_SCHEMA, schemaSql } from './schema.ts';
+import { stepRoutines } from './step.ts';
 import { tablesRoutine } from './tables.ts';
 import { timeRoutines } from './time.ts';
-import { workRoutines } from './work.ts';
 
 export interface SqlScriptOptions {
   /** Made if it is not there. */
@@ -131,7 +133,9 @@ function routinesOf(tables: readonly TableConfig[], schema: string): readonly Ro
     ...catalogRoutines(quoted),
     ...planRoutines(quoted),
     ...buildRoutines(quoted),
-    ...workRoutines(quoted),
+    ...stepRoutines(quoted),
+    ...procedureRoutines(quoted),
+    ...functionRoutines(quoted),
     ...lookRoutines(quoted),
   ];
 }

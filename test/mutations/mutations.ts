@@ -468,7 +468,7 @@ const COPY: readonly Mutation[] = [
 const FUNCTIONS: readonly Mutation[] = [
   {
     mistake: 'functions in the database do not ask for the lock of the table',
-    file: 'lib/sql/work.ts',
+    file: 'lib/sql/step.ts',
     from: 'IF NOT pg_try_advisory_xact_lock(',
     to: 'IF false AND NOT pg_try_advisory_xact_lock(',
     caughtBy: 'test/integration/sql/script.test.ts',
@@ -476,7 +476,7 @@ const FUNCTIONS: readonly Mutation[] = [
   },
   {
     mistake: 'functions in the database do not look who writes to the tables that foreign keys refer to',
-    file: 'lib/sql/work.ts',
+    file: 'lib/sql/procedures.ts',
     from: "WHERE p_job = 'create'\n  ) AS n",
     to: 'WHERE false\n  ) AS n',
     caughtBy: 'test/integration/sql/script.test.ts',
@@ -484,7 +484,7 @@ const FUNCTIONS: readonly Mutation[] = [
   },
   {
     mistake: 'functions in the database wait for everybody, however short his transaction is',
-    file: 'lib/sql/work.ts',
+    file: 'lib/sql/procedures.ts',
     from: 'THEN ${BUSY_SECONDS} ELSE ${SHORT_SECONDS} END',
     to: 'THEN 0 ELSE 0 END',
     caughtBy: 'test/integration/sql/script.test.ts',
