@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { Temporal } from 'temporal-polyfill';
+import { Command, Option } from 'commander';
 import { DEFAULT_SCHEDULES } from '../config/schedules.ts';
 import type { Job } from '../contract.ts';
 import { STAGES } from '../convert/unit.ts';
@@ -18,76 +17,26 @@ import type {
   SqlFlags,
   WorkFlags,
 } from './invocation.ts';
+import {
+  APPROVE,
+  CONFIG,
+  collect,
+  command,
+  DATABASE_URL,
+  DRY_RUN,
+  EXACT_SIZES,
+  FROM,
+  MAX_WAIT,
+  NOW,
+  PARTITION,
+  PREMAKE,
+  TABLE,
+  TO,
+  wholeNumber,
+} from './options.ts';
 
 /** Loaded when one of them runs: --version and --help need nothing of it. */
 const commands = () => import('./commands.ts');
-
-/** A date means its first moment in UTC. */
-function instant(text: string): Temporal.Instant {
-  try {
-    return Temporal.Instant.from(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text);
-  } catch {
-    throw new InvalidArgumentError('Write an instant such as 2026-11-22 (UTC) or 2026-11-22T13:00:00+01:00.');
-  }
-}
-
-const wholeNumber =
-  (least: number, most: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
-  };
-
-const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
-
-const TABLE = new Option(
-  '-t, --table <schema.table>',
-  'only this table of the config; may be repeated',
-).argParser(collect);
-const NOW = new Option(
-  '--now <instant>',
-  "plan as if it were this time, instead of by the server's clock",
-).argParser(instant);
-const PREMAKE = new Option('--premake <number>', 'partitions to keep ready after the current one').argParser(
-  wholeNumber(1, 10_000),
-);
-const FROM = new Option(
-  '--from <instant>',
-  'cover from here on, instead of from the oldest partition',
-).argParser(instant);
-const TO = new Option('--to <instant>', 'cover up to here, instead of the look-ahead').argParser(instant);
-const APPROVE = new Option('--approve', 'go on where a guard would refuse');
-const DRY_RUN = new Option('--dry-run', 'show what would be done and do nothing');
-const PARTITION = new Option(
-  '--partition <schema.name>',
-  'remove this expired partition only; may be repeated',
-).argParser(collect);
-const MAX_WAIT = new Option(
-  '--max-wait <seconds>',
-  'how long one step may wait for locks (default: 60)',
-).argParser(wholeNumber(1, 86_400));
-const EXACT_SIZES = new Option('--exact-sizes', 'measure sizes instead of estimating them from the catalog');
-
-const CONFIG = new Option(
-  '-c, --config <file>',
-  'config file (default: partitions.config.ts, .js, .mjs or .json)',
-);
-const DATABASE_URL = new Option(
-  '--database-url <url>',
-  'postgresql://... (default: DATABASE_URL, then PGHOST and the other PG* variables)',
-);
-
-function command(name: string, description: string): Command {
-  return new Command(name)
-    .description(description)
-    .addOption(CONFIG)
-    .addOption(DATABASE_URL)
-    .addOption(TABLE)
-    .addOption(
-      new Option('--format <format>', 'output').choices(['pretty', 'json', 'sql']).default('pretty'),
-    );
-}
 
 /** The scheduler: it works on all tables, says everything as log records, and goes by the clock alone. */
 function serveCommand(): Command {
