@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { commentForm } from '../partition/comment.ts';
 
 /**
  * How a table is converted: it becomes a partition; its rows are copied into partitions; the same for a table that is
@@ -27,19 +28,8 @@ const markerSchema = v.strictObject({
 
 export type ConversionMarker = v.InferOutput<typeof markerSchema>;
 
-const KEY = 'partition-keeper-conversion';
-
-export const conversionText = (marker: ConversionMarker): string => JSON.stringify({ [KEY]: marker });
-
-const envelopeSchema = v.strictObject({ [KEY]: markerSchema });
-
-/** The marker in a comment; null when the comment is anything else. */
-export function parseConversion(comment: string | null): ConversionMarker | null {
-  if (comment === null || !comment.startsWith(`{"${KEY}":`)) return null;
-  try {
-    const parsed = v.safeParse(envelopeSchema, JSON.parse(comment));
-    return parsed.success ? parsed.output[KEY] : null;
-  } catch {
-    return null;
-  }
-}
+/** The marker as the comment of a table. */
+export const { write: conversionText, read: parseConversion } = commentForm(
+  'partition-keeper-conversion',
+  markerSchema,
+);

@@ -1,5 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import * as v from 'valibot';
+import { commentForm } from './comment.ts';
 
 /** Whether those who read the marker can make an instant of the text. */
 function isInstant(text: string): boolean {
@@ -28,21 +29,9 @@ const markerSchema = v.strictObject({
 
 export type Marker = v.InferOutput<typeof markerSchema>;
 
-/** Our comments are recognised by this key, in SQL by the text they begin with. */
-const KEY = 'partition-keeper';
-export const MARKER_PREFIX = `{"${KEY}":`;
-
-export const markerText = (marker: Marker): string => JSON.stringify({ [KEY]: marker });
-
-const envelopeSchema = v.strictObject({ [KEY]: markerSchema });
-
-/** The marker in a table's comment; null when the comment is somebody else's, or not exactly of our form. */
-export function parseMarker(comment: string | null): Marker | null {
-  if (comment === null || !comment.startsWith(MARKER_PREFIX)) return null;
-  try {
-    const parsed = v.safeParse(envelopeSchema, JSON.parse(comment));
-    return parsed.success ? parsed.output[KEY] : null;
-  } catch {
-    return null;
-  }
-}
+/** The marker as the comment of a table. */
+export const {
+  prefix: MARKER_PREFIX,
+  write: markerText,
+  read: parseMarker,
+} = commentForm('partition-keeper', markerSchema);

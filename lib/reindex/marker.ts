@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { commentForm } from '../partition/comment.ts';
 import type { MarkedIndex } from './model.ts';
 
 /**
@@ -20,24 +21,12 @@ const markerSchema = v.strictObject({
 
 export type ReindexMarker = v.InferOutput<typeof markerSchema>;
 
-/** Our comments are recognised by this key, in SQL by the text they begin with. */
-const KEY = 'partition-keeper-reindex';
-export const REINDEX_PREFIX = `{"${KEY}":`;
-
-export const reindexText = (marker: ReindexMarker): string => JSON.stringify({ [KEY]: marker });
-
-const envelopeSchema = v.strictObject({ [KEY]: markerSchema });
-
-/** The marker in a comment; null when the comment is anything else. */
-export function parseReindex(comment: string | null): ReindexMarker | null {
-  if (comment === null || !comment.startsWith(REINDEX_PREFIX)) return null;
-  try {
-    const parsed = v.safeParse(envelopeSchema, JSON.parse(comment));
-    return parsed.success ? parsed.output[KEY] : null;
-  } catch {
-    return null;
-  }
-}
+/** The marker as the comment of an index. */
+export const {
+  prefix: REINDEX_PREFIX,
+  write: reindexText,
+  read: parseReindex,
+} = commentForm('partition-keeper-reindex', markerSchema);
 
 /** The comment that is somebody's own, however many markers it is wrapped in. */
 export function userComment(comment: string | null): string | null {
