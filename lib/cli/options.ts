@@ -24,6 +24,8 @@ export const TABLE = new Option(
   '-t, --table <schema.table>',
   'only this table of the config; may be repeated',
 ).argParser(collect);
+/** Of commands that take one table as their argument: understood, so as to be refused in words. */
+export const NO_TABLE = new Option('-t, --table <schema.table>').argParser(collect).hideHelp();
 export const NOW = new Option(
   '--now <instant>',
   "plan as if it were this time, instead of by the server's clock",
@@ -64,12 +66,12 @@ export const DATABASE_URL = new Option(
 );
 
 /** A command with what all have that work on the tables of the config. */
-export function command(name: string, description: string): Command {
+export function command(name: string, description: string, table = TABLE): Command {
   return new Command(name)
     .description(description)
     .addOption(CONFIG)
     .addOption(DATABASE_URL)
-    .addOption(TABLE)
+    .addOption(table)
     .addOption(
       new Option('--format <format>', 'output').choices(['pretty', 'json', 'sql']).default('pretty'),
     );

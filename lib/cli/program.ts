@@ -27,6 +27,7 @@ import {
   EXACT_SIZES,
   FROM,
   MAX_WAIT,
+  NO_TABLE,
   NOW,
   PARTITION,
   PREMAKE,
@@ -142,7 +143,7 @@ export function buildProgram(invocation: Invocation): Command {
       .action(async (flags: LookFlags) => (await commands()).status(invocation, flags)),
   );
   const conversion = (job: 'convert' | 'unconvert', description: string): Command =>
-    command(job, description)
+    command(job, description, NO_TABLE)
       .argument('<table>', 'schema.table of the config')
       .addOption(
         new Option('--plan', 'show everything that would be done and do nothing').conflicts('status'),
@@ -191,7 +192,11 @@ export function buildProgram(invocation: Invocation): Command {
     ),
   );
   program.addCommand(
-    command('reindex', "rebuild the indexes of a table's partitions while it is in use; goes on where it was")
+    command(
+      'reindex',
+      "rebuild the indexes of a table's partitions while it is in use; goes on where it was",
+      NO_TABLE,
+    )
       .argument('<target>', 'schema.table of the config, or schema.index of such a table or of a partition')
       .addOption(new Option('--index <index>', 'only this index; may be repeated').argParser(collect))
       .addOption(

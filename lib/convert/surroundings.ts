@@ -33,7 +33,7 @@ async function holders(client: pg.Client, steps: readonly Step[]): Promise<Findi
   return [...sessions.values()].map(({ pid, application, user, ageSeconds, lockMode, relation }) =>
     note(
       `pid ${pid} (${application ?? user ?? 'unknown'}) has held ${lockMode} on ${relation} for ${Math.round(ageSeconds ?? 0)} s: a step that comes now waits for it, outside of the queue.`,
-      `Wait for it to end, or end it: SELECT pg_terminate_backend(${pid});`,
+      `Wait for it to end, or have an administrator end it: SELECT pg_terminate_backend(${pid});`,
       { pid, relation, lockMode, ageSeconds },
     ),
   );

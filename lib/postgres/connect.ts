@@ -3,6 +3,7 @@ import type { ReportError } from '../contract.ts';
 import { KeeperError } from '../errors.ts';
 import { quoteIdentifier } from '../partition/identifiers.ts';
 import type { ConnectionSettings } from './connection-options.ts';
+import { passfilePassword } from './passfile.ts';
 import { codeOf, SQLSTATE } from './sqlstate.ts';
 import { serverOffersTls, tlsOptions } from './tls.ts';
 
@@ -98,13 +99,6 @@ function diagnose(code: string | undefined, settings: ConnectionSettings, reason
       hint: 'Give the CA file: sslrootcert=/path/ca.pem in the database URL, or PGSSLROOTCERT (for RDS, the regional or global bundle of Amazon); in a Lambda function, NODE_EXTRA_CA_CERTS.',
     };
   }
-  if (code === undefined && settings.password === undefined) {
-    return {
-      code: 'password-missing',
-      message: `Connecting to ${server} as ${user} failed without a password: ${reason}`,
-      hint: 'Give the password in PGPASSWORD, a passfile or the database URL.',
-    };
-  }
   if (code !== undefined && UNREACHABLE.has(code)) {
     return {
       code: 'unreachable',
@@ -167,7 +161,8 @@ export async function connect(settings: ConnectionSettings, applicationName: str
       port,
       user: settings.user,
       database: settings.database,
-      password: settings.password,
+      // The driver would look there itself, but not for much longer.
+      password: settings.password ?? (() => passfilePassword(settings)),
       ssl: negotiable ? tlsOptions(tls, offered) : false,
       application_name: applicationName,
       connectionTimeoutMillis: connectTimeoutMs,

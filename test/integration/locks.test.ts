@@ -168,6 +168,24 @@ describe('readers whose statements are neither long nor ever all at an end', () 
   });
 });
 
+test('a reader that keeps a detach from its end: the error says what that means, and the next cleanup ends it', async () => {
+  await using database = await createTestDatabase();
+  await addEvents(database);
+  const holder = await hold(database, 'report', 'SELECT count(*) FROM app.events');
+  const report = await keeper(database, events).cleanup({ maxWaitMs: 1000 });
+  const table = tableOf(report);
+  expect(table.status).toBe('failed');
+  expect(table.error?.message).toContain('app.events_old is half detached now: its rows are not seen');
+  // Of one session there is one word, whatever it holds.
+  expect(table.error?.message.match(new RegExp(`pid ${holder.pid} `, 'g'))).toHaveLength(1);
+  expect(await database.query('SELECT 1 FROM pg_inherits WHERE inhdetachpending')).toHaveLength(1);
+  // The drop that was tried first is part of the time.
+  expect(table.steps[0]?.waitedMs).toBeGreaterThan(0);
+  await holder.end();
+  expect((await keeper(database, events).cleanup()).ok).toBe(true);
+  expect(await database.query("SELECT to_regclass('app.events_old') AS old")).toEqual([{ old: null }]);
+});
+
 describe('rows of the default partition that cannot be seen when create plans', () => {
   const insert = `INSERT INTO platform.audit_logs (action, resource_type, created_at) VALUES ('a', 'b', '${monthStart(2)}T12:00Z')`;
 

@@ -192,7 +192,7 @@ const PAST_TENSE: Record<ReportStep['kind'], string> = {
   create: 'created',
   attach: 'attached',
   detach: 'detached',
-  'finalize-detach': 'detach finalized',
+  'finalize-detach': 'detached at last',
   drop: 'dropped',
   'move-rows': 'created with rows moved in',
   prepare: 'prepared',

@@ -93,7 +93,7 @@ export function legend(style: Style): string {
     ['future', 'ready'],
     ['missing', 'missing'],
     ['detach-pending', 'detach pending'],
-    ['beyond', 'not needed yet'],
+    ['beyond', 'not needed'],
   ];
   return `  ${entries.map(([state, text]) => `${colour(style, state)(GLYPHS[state])} ${text}`).join('   ')}\n`;
 }

@@ -25,7 +25,7 @@ export function transactionsCheck({ transactions, seesOthers }: DoctorFacts): re
       tables.length > 0
         ? `${who} has been in a transaction for ${ageText(ageSeconds ?? 0)} and holds locks on ${some(tables)}: what needs them there waits, and gives up after --max-wait.${what}`
         : `${who} has been in a transaction for ${ageText(ageSeconds ?? 0)}: a concurrent detach, a rebuild of indexes and a conversion wait for its end, and VACUUM removes nothing younger.${what}`,
-      `Wait for it to end, or end it: SELECT pg_terminate_backend(${pid});`,
+      `Wait for it to end, or have an administrator end it: SELECT pg_terminate_backend(${pid});`,
       { pid, ageSeconds, tables },
     );
   });

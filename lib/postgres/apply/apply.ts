@@ -125,9 +125,14 @@ async function attachmentOf(client: pg.Client, step: Step): Promise<'attached' |
   return row.pending ? 'pending' : 'attached';
 }
 
+const isPending = async (client: pg.Client, step: Step): Promise<boolean> =>
+  (await attachmentOf(client, step)) === 'pending';
+
 /** A concurrent detach that ran into the lock timeout may have got past the point of no return. */
 const detachIsPending = async (client: pg.Client, step: Step): Promise<boolean> =>
-  step.kind === 'detach' && (await attachmentOf(client, step)) === 'pending';
+  step.kind === 'detach' && (await isPending(client, step));
+
+const REMOVES: ReadonlySet<StepKind> = new Set(['detach', 'finalize-detach', 'drop']);
 
 /**
  * After a failure: leaves the session clean, and takes back what an earlier transaction of the step committed, unless
@@ -150,6 +155,12 @@ async function undo(client: pg.Client, step: Step, error: unknown): Promise<void
 
 /** Steps that old snapshots may be in the way of, and not only locks. */
 const WAITS_FOR_SNAPSHOTS: ReadonlySet<StepKind> = new Set(['finalize-detach', 'switch']);
+
+/** What an interrupted detach means for the application is worse than that the step has failed. */
+const halfDetached = (error: ReportError, { partition }: Step): ReportError => ({
+  ...error,
+  message: `${error.message} ${partition} is half detached now: its rows are not seen through the table, and INSERTs into its range fail, until cleanup has finished that.`,
+});
 
 async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome> {
   const { client, signal } = context;
@@ -179,7 +190,11 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
   } catch (error) {
     const explained = isConnectionLoss(client, error) ? CONNECTION_LOST : explain(error, step.missingGrant);
     await undo(client, step, error).catch(() => undefined);
-    return outcome(explained.code === 'stopped' ? 'not-run' : 'failed', explained);
+    const pending = REMOVES.has(step.kind) && (await isPending(client, step).catch(() => false));
+    return outcome(
+      explained.code === 'stopped' ? 'not-run' : 'failed',
+      pending ? halfDetached(explained, step) : explained,
+    );
   }
 }
 
@@ -192,6 +207,14 @@ const wantsFallback = async (outcome: StepOutcome, context: ApplyContext): Promi
   const stuck = step.kind === 'finalize-detach' && error?.code === SQLSTATE.datatypeMismatch;
   return status === 'failed' && (error?.code === 'lock-not-available' || stuck);
 };
+
+/** The step that came instead of another, with the time and the sessions that the attempt at that one has met. */
+const after = (given: StepOutcome, instead: StepOutcome): StepOutcome => ({
+  ...instead,
+  waitedMs: given.waitedMs + instead.waitedMs,
+  durationMs: given.durationMs + instead.durationMs,
+  blockers: [...given.blockers, ...instead.blockers],
+});
 
 /**
  * Applies the steps of one unit (everything about one partition) in order. Stops at the first failure; a
@@ -208,6 +231,8 @@ export async function applyUnit(steps: readonly Step[], context: ApplyContext): 
         outcomes.push(outcome);
       }
       const others = await applyUnit(instead, context);
+      if (outcome.status !== 'done')
+        others.splice(0, 1, ...others.slice(0, 1).map((first) => after(outcome, first)));
       outcomes.push(...others);
       if (others.some(({ status }) => status !== 'done') || instead.at(-1)?.kind === 'drop') return outcomes;
       continue;

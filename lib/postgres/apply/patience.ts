@@ -33,7 +33,10 @@ export interface Patience {
   readonly blockers: () => Blocker[];
 }
 
-const describe = (blocker: Blocker): string => {
+/** @param locks of one session, at least one */
+const describe = (locks: readonly [Blocker, ...Blocker[]]): string => {
+  const [blocker] = locks;
+  const held = locks.map(({ lockMode, relation }) => `${lockMode} on ${relation}`).join(' and ');
   const who = [
     blocker.application,
     blocker.user === null ? null : `role ${blocker.user}`,
@@ -41,15 +44,20 @@ const describe = (blocker: Blocker): string => {
     blocker.ageSeconds === null ? null : `in a transaction for ${blocker.ageSeconds} s`,
   ].filter((part) => part !== null);
   const query = blocker.query === null ? '' : `: ${blocker.query.replace(/\s+/g, ' ').slice(0, 120)}`;
-  return `pid ${blocker.pid} (${[...who, `${blocker.lockMode} on ${blocker.relation}`].join(', ')}${query})`;
+  return `pid ${blocker.pid} (${[...who, held].join(', ')}${query})`;
 };
 
 /** Who is in the way, for a sentence. */
 export function blockersText(blockers: readonly Blocker[]): string {
   if (blockers.length === 0) return 'nobody long enough to be seen';
   const oldest = blockers.toSorted((one, other) => (other.ageSeconds ?? 0) - (one.ageSeconds ?? 0));
-  const more = oldest.length > NAMED ? [`and ${oldest.length - NAMED} more`] : [];
-  return [...oldest.slice(0, NAMED).map(describe), ...more].join('; ');
+  // Prepared transactions have no process.
+  const sessions = [...Map.groupBy(oldest, ({ pid, relation }) => (pid === 0 ? relation : pid)).values()];
+  const named = sessions
+    .slice(0, NAMED)
+    .flatMap(([first, ...others]) => (first === undefined ? [] : [describe([first, ...others])]));
+  const more = sessions.length > NAMED ? [`and ${sessions.length - NAMED} more`] : [];
+  return [...named, ...more].join('; ');
 }
 
 /** What to do about those who are in the way. */
@@ -57,7 +65,7 @@ export function endingThem(blockers: readonly Blocker[]): string {
   const pids = [...new Set(blockers.map(({ pid }) => pid))].filter((pid) => pid !== 0);
   return pids.length === 0
     ? 'Run the command again in a quieter moment, or allow it more time with --max-wait.'
-    : `Wait for these transactions and run the command again, or end them: ${pids.map((pid) => `SELECT pg_terminate_backend(${pid});`).join(' ')}`;
+    : `Wait for these transactions and run the command again, or have an administrator end them: ${pids.map((pid) => `SELECT pg_terminate_backend(${pid});`).join(' ')}`;
 }
 
 function outOfTime(needs: readonly LockNeed[], blockers: readonly Blocker[], budgetMs: number): KeeperError {
