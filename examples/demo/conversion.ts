@@ -22,13 +22,14 @@ async function countRows(client: pg.Client, among: readonly string[] | null = nu
   return rows[0]?.rows ?? 0;
 }
 
-/** A transaction that has changed a user and an entry of the log. It ends some time after a conversion has begun. */
+/**
+ * A transaction that has written to both tables. It ends some time after a conversion has begun. The application never
+ * needs its rows: what it would wait for then is no doing of a conversion.
+ */
 async function longTransaction(databaseUrl: string, client: pg.Client): Promise<{ over: Promise<void> }> {
   const holder = await connect(databaseUrl, 'month-end closing');
   await holder.query('BEGIN');
-  await holder.query(
-    'UPDATE auth.users SET updated_at = now() WHERE id = (SELECT id FROM auth.users ORDER BY id DESC LIMIT 1)',
-  );
+  await holder.query(`INSERT INTO auth.users (email, display_name) VALUES ('closing@example.com', 'Closing')`);
   await holder.query(
     `UPDATE ${LOG} SET purpose = 'billing' WHERE id = (SELECT id FROM ${LOG} ORDER BY accessed_at LIMIT 1)`,
   );
