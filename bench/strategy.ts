@@ -69,7 +69,7 @@ async function measure(options: BenchOptions, url: string): Promise<Findings> {
     return {
       versions: { PostgreSQL: await serverVersion(url) },
       remarks: [
-        `${sizes.join(', ')}: ${SHARE * options.scale} of what the document expects after its retention (10,000 a day for 7 years, 50,000 a day for 2 years). All of it fits into memory, and nothing waits for a disk; with more data than memory, what looks at many blocks loses more.`,
+        `${sizes.join(', ')}: ${Number((SHARE * options.scale).toPrecision(2))} of what the document expects after its retention (10,000 a day for 7 years, 50,000 a day for 2 years). All of it fits into memory, and nothing waits for a disk; with more data than memory, what looks at many blocks loses more.`,
         'Before: one table with the indexes of the document. For `audit_logs` these have none on the time alone, so a second table has one more, on `created_at`, to tell what is won by partitions and what an index would win. After: the partitioned table. A retention run deletes a month and vacuums, or is `cleanup` with everything it checks.',
       ],
       tables: [

@@ -29,7 +29,9 @@ async function countRows(client: pg.Client, among: readonly string[] | null = nu
 async function longTransaction(databaseUrl: string, client: pg.Client): Promise<{ over: Promise<void> }> {
   const holder = await connect(databaseUrl, 'month-end closing');
   await holder.query('BEGIN');
-  await holder.query(`INSERT INTO auth.users (email, display_name) VALUES ('closing@example.com', 'Closing')`);
+  await holder.query(
+    `INSERT INTO auth.users (email, display_name) VALUES ('closing@example.com', 'Closing')`,
+  );
   await holder.query(
     `UPDATE ${LOG} SET purpose = 'billing' WHERE id = (SELECT id FROM ${LOG} ORDER BY accessed_at LIMIT 1)`,
   );
