@@ -13,9 +13,7 @@ function suffixed(name: string, suffix: string): string {
   return stem.join('') + end;
 }
 
-/** The check constraint by which the server knows, without looking, that all rows are below the boundary. */
-export const BOUNDARY = 'partition_keeper_boundary';
-/** The same for the partition key not being null. */
+/** The check constraint, beside `BOUNDARY`, by which the server knows that the partition key is never null. */
 export const NOT_NULL = 'partition_keeper_not_null';
 
 /** The partitioned table to be, until it gets the name of the old one; and its indexes, until they do. */

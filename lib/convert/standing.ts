@@ -1,8 +1,8 @@
 import type { Finding } from '../contract.ts';
 import { displayName } from '../partition/identifiers.ts';
 import { isoText } from '../partition/key-type.ts';
+import { BOUNDARY } from '../partition/names.ts';
 import type { AttachPlan } from './attach/plan.ts';
-import { BOUNDARY } from './names.ts';
 import { preparedOf } from './prepared.ts';
 import type { Situation } from './situation.ts';
 import { durationsOf, sizeOf, stepsLeft } from './size.ts';

@@ -6,6 +6,8 @@ export const MAX_NAME_BYTES = 63;
 
 /** The trigger by which each write to a table that is being converted is noted or made a second time. */
 export const MIRROR = 'partition_keeper_mirror';
+/** The check constraint by which the server knows, without looking, that all rows of a table to be attached are below the boundary. */
+export const BOUNDARY = 'partition_keeper_boundary';
 
 const encoder = new TextEncoder();
 export const byteLength = (name: string): number => encoder.encode(name).length;

@@ -1,5 +1,6 @@
 import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
 import type { PartitionedTable } from '../../partition/model.ts';
+import { BOUNDARY } from '../../partition/names.ts';
 import { MAXVALUE, MINVALUE } from '../../partition/range.ts';
 import {
   begin,
@@ -15,7 +16,7 @@ import {
 import type { Step } from '../../postgres/step.ts';
 import { helperIndexes } from '../indexes.ts';
 import type { LegacyTable } from '../model.ts';
-import { BOUNDARY, NOT_NULL, parentName } from '../names.ts';
+import { NOT_NULL, parentName } from '../names.ts';
 import { preparedOf } from '../prepared.ts';
 import type { Situation } from '../situation.ts';
 

@@ -1,4 +1,5 @@
 import { isoText, keyText, parseKeyText } from '../../partition/key-type.ts';
+import { BOUNDARY } from '../../partition/names.ts';
 import type { Point } from '../../partition/range.ts';
 import { scheduleOf } from '../../partition/schedule.ts';
 import type { StatementContext } from '../../postgres/statements/common.ts';
@@ -6,7 +7,7 @@ import type { Step } from '../../postgres/step.ts';
 import { boundaryOf } from '../boundary.ts';
 import { helperIndexes, indexPlans } from '../indexes.ts';
 import type { ConversionMarker } from '../marker.ts';
-import { BOUNDARY, parentName } from '../names.ts';
+import { parentName } from '../names.ts';
 import { parentStep } from '../parent.ts';
 import { parentToBe, partitionPlan } from '../partitions.ts';
 import { preparedOf } from '../prepared.ts';

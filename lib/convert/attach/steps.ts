@@ -1,10 +1,11 @@
 import { displayName, qualified, quoteIdentifier } from '../../partition/identifiers.ts';
+import { BOUNDARY } from '../../partition/names.ts';
 import { MAXVALUE, MINVALUE, type Point } from '../../partition/range.ts';
 import { begin, lockNeed, nameOf, type StatementContext } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import { definitionOf, type IndexPlan } from '../indexes.ts';
 import type { LegacyTable } from '../model.ts';
-import { BOUNDARY, NOT_NULL } from '../names.ts';
+import { NOT_NULL } from '../names.ts';
 import { boundaryCheck } from '../switch/switch.ts';
 
 /** What the old table needs before it can become a partition without a look at its rows. */

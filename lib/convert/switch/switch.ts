@@ -1,6 +1,7 @@
 import { boundsSql } from '../../partition/bounds.ts';
 import { displayName, qualified, quoteIdentifier, quoteLiteral } from '../../partition/identifiers.ts';
 import { keyText } from '../../partition/key-type.ts';
+import { BOUNDARY } from '../../partition/names.ts';
 import { MINVALUE, type Point } from '../../partition/range.ts';
 import {
   begin,
@@ -18,7 +19,7 @@ import { type IndexPlan, indexPlans, isConstraint } from '../indexes.ts';
 import { fingerprintSql } from '../inspect/queries.ts';
 import { type ConversionMarker, conversionText } from '../marker.ts';
 import type { LegacyTable } from '../model.ts';
-import { BOUNDARY, legacyName, parentName } from '../names.ts';
+import { legacyName, parentName } from '../names.ts';
 import { dependentsSql, lockViews, viewLocks } from './dependents.ts';
 import type { Names } from './names.ts';
 import { dropLocker, lockReferenced } from './referenced.ts';

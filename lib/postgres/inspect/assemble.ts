@@ -28,6 +28,32 @@ type Sound = ParentRow & { readonly oid: number; readonly key_column: string; re
 const isSound = (row: ParentRow): row is Sound =>
   row.oid !== null && row.key_column !== null && row.owner !== null;
 
+function notPartitioned(config: TableConfig, row: ParentRow): ReportError {
+  const name = displayName(config.schema, config.table);
+  const message = `${name} is ${RELATION_KINDS[row.kind ?? ''] ?? 'no table'}, not a partitioned table`;
+  const convert = `npx partition-keeper convert ${shellWord(`${config.schema}.${config.table}`)}`;
+  const code = 'not-partitioned';
+  if (row.bounded) {
+    return {
+      code,
+      message: `${message}; its conversion is not at its end, and until then it takes no rows from a certain time on.`,
+      hint: `See from when on: ${convert} --status. Before then, finish it: ${convert}, or take it back: ${convert} --undo`,
+    };
+  }
+  if (row.mirrored) {
+    return {
+      code,
+      message: `${message}; its conversion is not at its end.`,
+      hint: `See how far it is: ${convert} --status. Go on: ${convert}, or take it back: ${convert} --undo`,
+    };
+  }
+  return {
+    code,
+    message: `${message}.`,
+    hint: `Create it with PARTITION BY RANGE (${displayIdentifier(config.partitionKey)}); an existing table is converted by: ${convert}`,
+  };
+}
+
 /** Why the table cannot be managed as configured; null when it can. */
 function objection(config: TableConfig, row: ParentRow): ReportError | null {
   const name = displayName(config.schema, config.table);
@@ -46,13 +72,7 @@ function objection(config: TableConfig, row: ParentRow): ReportError | null {
       hint: 'Check the database and the spelling (names are case-sensitive here), or create the table first.',
     };
   }
-  if (row.kind !== 'p') {
-    return {
-      code: 'not-partitioned',
-      message: `${name} is ${RELATION_KINDS[row.kind ?? ''] ?? 'no table'}, not a partitioned table.`,
-      hint: `Create it with PARTITION BY RANGE (${displayIdentifier(config.partitionKey)}); an existing table is converted by: npx partition-keeper convert ${shellWord(`${config.schema}.${config.table}`)}`,
-    };
-  }
+  if (row.kind !== 'p') return notPartitioned(config, row);
   if (row.strategy !== 'r') {
     const strategy = row.strategy === 'l' ? 'LIST' : 'HASH';
     return {

@@ -1,4 +1,4 @@
-import { MIRROR } from '../../partition/names.ts';
+import { BOUNDARY, MIRROR } from '../../partition/names.ts';
 
 /**
  * Set-based reads of the catalog: each runs once per inspection, whatever the number of tables. None calls a
@@ -20,6 +20,7 @@ export const PARENTS = `
          CASE WHEN am.amname <> current_setting('default_table_access_method') THEN am.amname END AS access_method,
          c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
          EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = '${MIRROR}') AS mirrored,
+         EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname = '${BOUNDARY}') AS bounded,
          ARRAY(SELECT DISTINCT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee)::text END
                FROM pg_default_acl d, aclexplode(d.defaclacl) a
                WHERE d.defaclrole = c.relowner AND d.defaclobjtype = 'r' AND d.defaclnamespace IN (0, n.oid)

@@ -22,6 +22,7 @@ export interface ParentRow {
   readonly row_security: boolean | null;
   readonly force_row_security: boolean | null;
   readonly mirrored: boolean;
+  readonly bounded: boolean;
   /** Whom ALTER DEFAULT PRIVILEGES grants something on every new table of the owner; null: PUBLIC. */
   readonly default_grantees: readonly (string | null)[];
 }

@@ -6,8 +6,9 @@ import {
   preparePlainTable,
   SETTINGS,
 } from '../../support/convert/attach-scenario.ts';
+import { copyUntil, YEARS } from '../../support/convert/copy-scenario.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { catalogState, configFile, describeSchema } from '../../support/keeper.ts';
+import { catalogState, configFile, describeSchema, keeper, type Settings } from '../../support/keeper.ts';
 
 const cli = (database: TestDatabase, ...args: string[]) =>
   runCli(['convert', ...args], { config: configFile(SETTINGS), url: database.url });
@@ -101,6 +102,25 @@ test('the status tells how far it is, and does nothing', async () => {
   const { stdout } = await cli(database, 'app.events', '--status');
   expect(stdout).toMatch(/\nok: nothing done; /);
   expect(stdout).toMatch(/1 step is left.* app\.events takes no rows from \S+ on: do either before then/);
+});
+
+test('every other command tells of a conversion that is not at its end, and of what it does meanwhile', async () => {
+  await using database = await createTestDatabase();
+  const error = async (settings: Settings) => {
+    const [table] = (await keeper({ url: database.url }, settings).health()).tables;
+    expect(table).toMatchObject({ status: 'failed', error: { code: 'not-partitioned' } });
+    return `${table?.error?.message} ${table?.error?.hint}`;
+  };
+  await preparePlainTable(database);
+  expect(await error(SETTINGS)).not.toContain('is not at its end');
+  await convertUntil(database.url, prepared);
+  expect(await error(SETTINGS)).toMatch(/takes no rows from a certain time on\. .* app\.events --status/);
+
+  await preparePlainTable(database);
+  await copyUntil(database.url, 'capture');
+  const told = await error(YEARS);
+  expect(told).toContain('its conversion is not at its end');
+  expect(told).not.toContain('takes no rows');
 });
 
 test('what was done is told, and what it changes; it cannot be undone after the switch', async () => {
