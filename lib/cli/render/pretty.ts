@@ -96,7 +96,7 @@ function workText(table: TableReport, style: Style): string {
     columns(table.steps.map((step) => stepRow(step, style))),
     hazardLines(table, style),
     waitLines(table, style),
-    table.findings.map((finding) => findingText(finding, style)).join(''),
+    findingLines(table, style),
     errorLines(table, style),
   ].join('');
 }
@@ -111,10 +111,15 @@ function findingText({ severity, finding, message, remedy }: Finding, style: Sty
   return `  ${SEVERITY_STYLE[severity](style)(`${severity} ${finding}`)}  ${message}\n      ${style.dim('remedy')}: ${remedy}\n`;
 }
 
+/** A table that cannot be managed says so in its error; that finding is for programs. */
+const findingLines = (table: TableReport, style: Style): string =>
+  table.findings
+    .filter(({ message }) => message !== table.error?.message)
+    .map((finding) => findingText(finding, style))
+    .join('');
+
 function healthText(table: TableReport, style: Style): string {
-  // A table that cannot be managed says so in its error; the finding is for programs.
-  const others = table.findings.filter(({ message }) => message !== table.error?.message);
-  const problems = errorLines(table, style) + others.map((finding) => findingText(finding, style)).join('');
+  const problems = errorLines(table, style) + findingLines(table, style);
   const name = style.bold(nameOf(table));
   return problems === '' ? `${name}  ${style.green('ok')}\n` : `${name}\n${problems}`;
 }
@@ -209,8 +214,16 @@ const PAST_TENSE: Record<ReportStep['kind'], string> = {
   reindex: 'reindexed',
 };
 
+/** The steps that a summary counts: a detach that had to be finished is none of its own. */
+function countedSteps({ steps }: TableReport): readonly ReportStep[] {
+  const finalized = new Set(
+    steps.flatMap(({ kind, partition }) => (kind === 'finalize-detach' ? [partition] : [])),
+  );
+  return steps.filter(({ kind, partition }) => kind !== 'detach' || !finalized.has(partition));
+}
+
 function summary(report: Report, style: Style): string {
-  const steps = report.tables.flatMap((table) => table.steps);
+  const steps = report.tables.flatMap(countedSteps);
   const wanted = report.dryRun ? 'planned' : 'done';
   const kinds = Object.entries(PAST_TENSE).flatMap(([kind, verb]) => {
     const count = steps.filter((step) => step.kind === kind && step.status === wanted).length;
