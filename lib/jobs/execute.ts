@@ -1,6 +1,6 @@
 import type { ReportError, TableReport } from '../contract.ts';
 import { findingsOf } from '../partition/health.ts';
-import { applyUnit } from '../postgres/apply/apply.ts';
+import { applyUnit, heldItself, type StepOutcome } from '../postgres/apply/apply.ts';
 import { HOPELESS } from '../postgres/apply/explain.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
 import type { Step } from '../postgres/step.ts';
@@ -36,8 +36,14 @@ export function unexecuted({ entry, plan }: Planned, dryRun: boolean): TableRepo
   };
 }
 
-/** After these the next partition would fare no better; any other failure concerns one partition only. */
-const ENDS_TABLE: ReadonlySet<string> = new Set(['lock-not-available', ...HOPELESS]);
+/**
+ * Whether the next partition would fare no better: the server or the connection is at fault, or somebody holds more than
+ * the partition itself. Any other failure concerns one partition only.
+ */
+const endsTable = (outcome: StepOutcome): boolean =>
+  outcome.error !== undefined &&
+  (HOPELESS.includes(outcome.error.code) ||
+    (outcome.error.code === 'lock-not-available' && !heldItself(outcome)));
 
 /** What is told while a plan is applied. */
 export interface Told {
@@ -61,14 +67,16 @@ export async function execute(
     onOutcome: (outcome: Parameters<typeof executedStep>[0]) => onStep(executedStep(outcome, table, config)),
     onWait: ({ partition }: Step, waitingFor: WaitEvent['waitingFor']) => onWait({ partition, waitingFor }),
   };
+  let ended = false;
   for (const unit of plan.units) {
-    if (errors.some(({ code }) => ENDS_TABLE.has(code))) {
+    if (ended) {
       steps.push(...unit.map((step) => plannedStep(step, table, config, 'not-run')));
       continue;
     }
     const outcomes = await applyUnit(unit, context);
     steps.push(...outcomes.map((outcome) => executedStep(outcome, table, config)));
     errors.push(...outcomes.flatMap(({ error }) => error ?? []));
+    ended = outcomes.some(endsTable);
   }
   const error = joined(errors);
   const stuck = steps.some(({ kind, status }) => kind === 'move-rows' && status === 'failed');

@@ -33,7 +33,7 @@ export interface Session {
  * Settings that no surrounding default may change: instants are read and written in UTC, names resolve to
  * nobody's objects and are quoted only where they must be, oids come whole, a transaction sees what was committed
  * while it waited, row security leaves out no row in silence (that is an error instead), and nothing waits or
- * stays open for ever.
+ * stays open for ever: a transaction in which we fall silent, as a machine that is put to sleep does, may hold locks.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   TimeZone: 'UTC',
@@ -48,7 +48,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   client_min_messages: 'warning',
   lock_timeout: '2s',
   statement_timeout: '60s',
-  idle_in_transaction_session_timeout: '60s',
+  idle_in_transaction_session_timeout: '10s',
   idle_session_timeout: '60s',
 };
 
@@ -60,6 +60,16 @@ const SETTINGS_OF_SOME = `
   SELECT pg_catalog.set_config(s.name, w.value, false)
   FROM pg_catalog.pg_settings AS s JOIN (VALUES ('transaction_timeout', '0'), ('session_replication_role', 'origin')) AS w (name, value) USING (name)
   WHERE s.setting <> w.value`;
+
+/**
+ * A statement of ours that may take long, such as a move of rows, ends when we are no longer there to hear of it, and
+ * its locks with it. Not every system can tell the server of a connection that was closed.
+ */
+const NOTICE_LOSS = `
+  DO $$ BEGIN
+    PERFORM pg_catalog.set_config('client_connection_check_interval', '1s', false);
+  EXCEPTION WHEN invalid_parameter_value THEN NULL;
+  END $$`;
 
 /** The settings as statements, for scripts that are run elsewhere. */
 export const settingStatements = (): string[] =>
@@ -83,6 +93,7 @@ async function prepare(client: pg.Client, readOnly: boolean): Promise<void> {
   );
   await client.query(`SELECT ${calls.join(', ')}`, Object.entries(settings).flat());
   await client.query(SETTINGS_OF_SOME);
+  if (!readOnly) await client.query(NOTICE_LOSS);
 }
 
 async function readFacts(client: pg.Client): Promise<ServerFacts> {

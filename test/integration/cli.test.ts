@@ -158,6 +158,8 @@ describe('what goes where', () => {
     const health = await runCli(['health'], { config: both, url: database.url });
     expect(health.code).toBe(1);
     expect(health.stdout).toContain('There is no table app.missing');
+    const told = await runCli(['create'], { config: both, url: database.url });
+    expect(told.stdout.split('There is no table app.missing')).toHaveLength(2);
   });
 });
 
@@ -488,6 +490,8 @@ describe('a run that is told to end', () => {
     });
     run.child.kill('SIGKILL');
     await run.ended;
+    // Its session notices although its statement waits still.
+    await waitUntil(async () => (await sessions(database)).length === 0, { what: 'its session is gone' });
     await goOn(database);
     await expectNothingLeft(database);
     expect(await describeSchema(database)).toEqual(before);
@@ -508,7 +512,7 @@ describe('a run that is told to end', () => {
     );
     run.child.kill('SIGKILL');
     await run.ended;
-    // Its session notices only after the statement at hand, which is not to succeed meanwhile.
+    // The statement at hand is not to succeed meanwhile.
     await waitUntil(async () => (await sessions(database)).length === 0, { what: 'its session is gone' });
     await Promise.all([reader.end(), exporter.end()]);
 

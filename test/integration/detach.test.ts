@@ -169,6 +169,39 @@ describe('an old snapshot elsewhere in the database', () => {
   });
 });
 
+test('a detach that is neither finished nor needed any more, as the pending partition was dropped, ends well', async () => {
+  await using database = await createAuditDatabase({ months: MONTHS });
+  const parent = await readerOfParent(database);
+  const snapshot = await oldSnapshot(database);
+  const cleaning = keeper(database, auditLogs).cleanup({ maxWaitMs: 3_000 });
+  await waitUntil(() => isPending(database), { what: 'the detach is pending' });
+  await parent.end();
+  const steps = stepsOf(await cleaning);
+  await snapshot.end();
+  expect(steps.map(({ kind, status }) => [kind, status])).toEqual([
+    ['detach', 'done'],
+    ['drop', 'done'],
+  ]);
+  expect(await exists(database)).toBe(false);
+});
+
+test('another partition that got the name at the last moment is told of', async () => {
+  await using database = await createAuditDatabase({ months: MONTHS });
+  const current = `platform.${partitionName(0)}`;
+  using _ = beforeStatement(/ DETACH PARTITION .* CONCURRENTLY$/, () =>
+    database.query(`
+      ALTER TABLE ${EXPIRED} RENAME TO exchanged;
+      ALTER TABLE ${current} RENAME TO ${partitionName(-3)};
+      ALTER TABLE platform.exchanged RENAME TO ${partitionName(0)}`),
+  );
+  const { status, error } = tableOf(await keeper(database, detaching).cleanup());
+  expect([status, error?.code]).toEqual(['failed', 'PKCHG']);
+  expect(error?.message).toContain(`attach ${EXPIRED} again`);
+  // What was not meant has no marker, so it is never dropped, and the other has lost its own.
+  expect(await commentOn(database)).toBeNull();
+  expect(await isAttached(database)).toBe(false);
+});
+
 test('a partition that is renamed meanwhile fails by itself; the next one is detached', async () => {
   await using database = await createAuditDatabase({ months: [-4, ...MONTHS] });
   const holder = await hold(

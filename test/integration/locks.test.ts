@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Report, WaitEvent } from '../../lib/index.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { describeSchema, keeper, type Settings, stepsOf, tableOf } from '../support/keeper.ts';
+import { describeSchema, keeper, partitionsOf, type Settings, stepsOf, tableOf } from '../support/keeper.ts';
 import { beforeStatement } from '../support/statements.ts';
 import {
   type AuditDatabase,
@@ -167,6 +167,57 @@ describe('readers whose statements are neither long nor ever all at an end', () 
     expect(step?.waitedFor?.length).toBeLessThanOrEqual(4);
   });
 });
+
+test.each([{ defaultPartition: false }, { defaultPartition: true }])(
+  'a reader of one partition keeps that one alone, and attached (default partition: $defaultPartition)',
+  async ({ defaultPartition }) => {
+    await using database = await createAuditDatabase({ months: [-4, -3, -1, 0, 1], defaultPartition });
+    const reader = await hold(
+      database,
+      'export',
+      `LOCK TABLE platform.${partitionName(-4)} IN ACCESS SHARE MODE`,
+    );
+    const report = await keeper(database, auditLogs).cleanup({ maxWaitMs: 1_000 });
+    expect(tableOf(report)).toMatchObject({ status: 'failed', error: { code: 'lock-not-available' } });
+    expect(tableOf(report).steps.map(({ kind, status }) => [kind, status])).toEqual([
+      ['drop', 'failed'],
+      ['drop', 'done'],
+    ]);
+    expect(Object.keys(await partitionsOf(database, 'platform.audit_logs'))).toContain(partitionName(-4));
+    await reader.end();
+    expect(stepsOf(await keeper(database, auditLogs).cleanup()).map(({ kind }) => kind)).toEqual(['drop']);
+  },
+);
+
+test('a run that falls silent while it holds locks keeps others waiting for seconds only, and loses nothing', async () => {
+  await using database = await createAuditDatabase({ months: [-3, -1, 0, 1] });
+  const writer = await database.connect();
+  await writer.query("SET statement_timeout = '30s'");
+  {
+    using _ = beforeStatement(/^DROP TABLE /, () =>
+      writer.query("INSERT INTO platform.audit_logs (action, resource_type) VALUES ('a', 'b')"),
+    );
+    const report = await keeper(database, auditLogs).cleanup();
+    expect(tableOf(report)).toMatchObject({
+      status: 'failed',
+      error: { code: expect.stringMatching(/^(25P03|connection-lost)$/) },
+    });
+  }
+  await writer.end();
+  expect(stepsOf(await keeper(database, auditLogs).cleanup()).map(({ kind }) => kind)).toEqual(['drop']);
+}, 60_000);
+
+test('a drop that takes long while others wait for it is given up, and loses nothing', async () => {
+  await using database = await createAuditDatabase({ months: [-3, -1, 0, 1] });
+  await database.query(`
+    CREATE SCHEMA test;
+    CREATE FUNCTION test.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(40); END';
+    CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('DROP TABLE') EXECUTE FUNCTION test.slow()`);
+  const report = await keeper(database, auditLogs).cleanup();
+  expect(tableOf(report)).toMatchObject({ status: 'failed', error: { code: '57014' } });
+  await database.query('DROP EVENT TRIGGER slow');
+  expect(stepsOf(await keeper(database, auditLogs).cleanup()).map(({ kind }) => kind)).toEqual(['drop']);
+}, 60_000);
 
 test('a reader that keeps a detach from its end: the error says what that means, and the next cleanup ends it', async () => {
   await using database = await createTestDatabase();

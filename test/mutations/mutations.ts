@@ -212,8 +212,8 @@ const EXECUTOR: readonly Mutation[] = [
   {
     mistake: 'one partition that fails keeps the others from their turn',
     file: 'lib/jobs/execute.ts',
-    from: 'if (errors.some(({ code }) => ENDS_TABLE.has(code))) {',
-    to: 'if (errors.length > 0) {',
+    from: 'ended = outcomes.some(endsTable);',
+    to: 'ended = errors.length > 0;',
     caughtBy: 'test/integration/isolation.test.ts',
     only: 'a partition whose creation fails',
   },

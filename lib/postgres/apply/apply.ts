@@ -198,6 +198,10 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
   }
 }
 
+/** Whether all who were in the way hold nothing but the partition itself, which no other way to remove it spares. */
+export const heldItself = ({ step, blockers }: StepOutcome): boolean =>
+  blockers.length > 0 && blockers.every(({ relation }) => relation === step.partition);
+
 const wantsFallback = async (outcome: StepOutcome, context: ApplyContext): Promise<boolean> => {
   const { step, status, error } = outcome;
   if (step.fallback === undefined) return false;
@@ -205,6 +209,7 @@ const wantsFallback = async (outcome: StepOutcome, context: ApplyContext): Promi
   if (step.kind === 'create') return status === 'failed' && error?.code === SQLSTATE.checkViolation;
   // A column that was added while the detach was pending is not in the partition, and some servers then never finish it.
   const stuck = step.kind === 'finalize-detach' && error?.code === SQLSTATE.datatypeMismatch;
+  if (step.kind === 'drop' && heldItself(outcome)) return false;
   return status === 'failed' && (error?.code === 'lock-not-available' || stuck);
 };
 
@@ -234,7 +239,8 @@ export async function applyUnit(steps: readonly Step[], context: ApplyContext): 
       if (outcome.status !== 'done')
         others.splice(0, 1, ...others.slice(0, 1).map((first) => after(outcome, first)));
       outcomes.push(...others);
-      if (others.some(({ status }) => status !== 'done') || instead.at(-1)?.kind === 'drop') return outcomes;
+      if (others.some(({ status }) => status !== 'done') || others.at(-1)?.step.kind === 'drop')
+        return outcomes;
       continue;
     }
     context.onOutcome(outcome);

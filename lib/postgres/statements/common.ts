@@ -20,8 +20,9 @@ export interface StatementContext {
 export const lockTimeoutMs = (deadlockTimeoutMs: number): number =>
   Math.max(1, Math.min(50, Math.floor(deadlockTimeoutMs / 8)));
 
-/** While writers wait, no statement may go on for longer: the attach looks through the default partition. */
-export const UNDER_LOCK_TIMEOUT = "SET LOCAL statement_timeout = '10s'";
+/** While others wait, no statement may go on for longer: the attach looks through the default partition. */
+export const UNDER_LOCKS = '10s';
+export const UNDER_LOCK_TIMEOUT = `SET LOCAL statement_timeout = '${UNDER_LOCKS}'`;
 
 export const nameOf = (relation: { readonly schema: string; readonly name: string }): string =>
   qualified(relation.schema, relation.name);

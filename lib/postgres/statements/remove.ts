@@ -20,6 +20,7 @@ import {
   referencedHazard,
   referencedLocks,
   type StatementContext,
+  UNDER_LOCKS,
 } from './common.ts';
 
 /** `TABLE "schema"."name"`, or `FOREIGN TABLE ..`: COMMENT and DROP want to be told. */
@@ -132,7 +133,7 @@ function dropAttached(
     ],
     locks: removalLocks(table, partition),
     statements: [
-      ...begin(table, context),
+      ...begin(table, context, UNDER_LOCKS),
       ...lockTable(table, 'ACCESS EXCLUSIVE'),
       ...lockTable(partition, 'ACCESS EXCLUSIVE'),
       attachedAsPlanned(table, partition, pending),
@@ -164,13 +165,25 @@ function dropDetached(
     // Dropping the table's foreign keys locks what they refer to.
     locks: [lockNeed(detached, 'AccessExclusiveLock'), ...referencedLocks(table, 'AccessExclusiveLock')],
     statements: [
-      ...begin(table, context),
+      ...begin(table, context, UNDER_LOCKS),
       ...lockTable(detached, 'ACCESS EXCLUSIVE'),
       detachedAsPlanned(table, detached, marker),
       dropTable(detached),
       'COMMIT',
     ],
   };
+}
+
+/**
+ * Between the transaction that marks a partition and the detach, which goes by the name, nothing holds that name. Where
+ * another partition has got it meanwhile, that one has been detached: no row is lost, but somebody has to be told.
+ */
+function noLongerAttached(table: PartitionedTable, partition: Partition): string {
+  const [name, parent] = [partition, table].map((relation) => displayName(relation.schema, relation.name));
+  return ensure(
+    `NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = ${partition.oid} AND NOT i.inhdetachpending)`,
+    `${name} was given to another partition of ${parent} at the last moment, and that one is detached now: attach ${name} again`,
+  );
 }
 
 /**
@@ -204,6 +217,7 @@ function detachConcurrently(
       ...(table.isOwner ? [] : [`SET ROLE ${quoteIdentifier(table.owner)}`]),
       `SET lock_timeout = '${context.lockTimeoutMs}ms'`,
       `ALTER TABLE ${nameOf(table)} DETACH PARTITION ${nameOf(partition)} CONCURRENTLY`,
+      noLongerAttached(table, partition),
     ],
     undo: [...begin(table, context), takeMarkerBack(partition, marker), 'COMMIT'],
     fallback: [finalizeDetach(table, partition, step, context, thenDrop)],
@@ -226,7 +240,7 @@ function detachBlocking(
     ],
     locks: [...removalLocks(table, partition), ...referencedLocks(table, 'ShareRowExclusiveLock')],
     statements: [
-      ...begin(table, context),
+      ...begin(table, context, UNDER_LOCKS),
       ...lockReferenced(table),
       ...lockTable(table, 'ACCESS EXCLUSIVE'),
       ...lockTable(partition, 'ACCESS EXCLUSIVE'),
@@ -260,7 +274,7 @@ function finalizeDetach(
       ...referencedLocks(table, 'ShareRowExclusiveLock'),
     ],
     statements: [
-      ...begin(table, context),
+      ...begin(table, context, UNDER_LOCKS),
       attachedAsPlanned(table, partition, true),
       `ALTER TABLE ${nameOf(table)} DETACH PARTITION ${nameOf(partition)} FINALIZE`,
       'COMMIT',
