@@ -2,7 +2,15 @@ import { describe, expect, inject, test } from 'vitest';
 import type { Report } from '../../lib/index.ts';
 import { keeper, stepsOf } from '../support/keeper.ts';
 import { HELD, note, type Operation, play, type Surroundings } from '../support/stall.ts';
-import { auditLogs, type Month, monthStart, partitionName, passGrace } from '../support/traffic.ts';
+import {
+  type AuditDatabase,
+  auditLogs,
+  hold,
+  type Month,
+  monthStart,
+  partitionName,
+  passGrace,
+} from '../support/traffic.ts';
 
 /** What nobody else may wait for longer than, in milliseconds: without our care it would be nearly as long as `HELD`. */
 const LONGEST_WAIT = 200;
@@ -57,6 +65,31 @@ const OPERATIONS: readonly Scenario[] = [
   },
 ];
 
+/** Begins a detach that a reader of the table keeps from its end. */
+async function leavePending(database: AuditDatabase): Promise<void> {
+  const reader = await hold(database, 'report', 'LOCK TABLE ONLY platform.audit_logs IN ACCESS SHARE MODE');
+  const interrupted = await database.connect();
+  await interrupted.query("SET lock_timeout = '50ms'");
+  await expect(
+    interrupted.query(
+      `ALTER TABLE platform.audit_logs DETACH PARTITION platform.${partitionName(-3)} CONCURRENTLY`,
+    ),
+  ).rejects.toMatchObject({ code: '55P03' });
+  await interrupted.end();
+  await reader.end();
+}
+
+/** Where there is a default partition, no detach is concurrent, so none is left pending. */
+const FINISHES: Scenario = {
+  name: 'cleanup that finishes a pending detach',
+  prepare: leavePending,
+  run: (url) => keeper({ url }, { ...auditLogs, expired: 'detach' }).cleanup(),
+  kinds: ({ foreignKeys }) =>
+    foreignKeys ? ['finalize-detach', 'detach'] : ['finalize-detach', 'detach', 'finalize-detach'],
+  waits: ({ foreignKeys }) => foreignKeys,
+  left: [-1, 0, 1],
+};
+
 const MOVES_ROWS: Scenario = {
   name: 'create that moves rows out of the default partition',
   prepare: (database) =>
@@ -82,7 +115,7 @@ describe.each([
   (surroundings) => {
     const { defaultPartition } = surroundings;
     // Each has a database of its own and mostly waits, so they wait side by side.
-    test.concurrent.each(defaultPartition ? [...OPERATIONS, MOVES_ROWS] : OPERATIONS)(
+    test.concurrent.each([...OPERATIONS, defaultPartition ? MOVES_ROWS : FINISHES])(
       '$name stalls nobody, and says for whom it waited itself',
       async (scenario) => {
         const outcome = await play(scenario, surroundings);

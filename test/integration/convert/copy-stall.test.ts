@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { expectNoStall, type Party, prepareTableInUse } from '../../support/convert/stalls.ts';
 import { createTestDatabase } from '../../support/database.ts';
-import { keeper } from '../../support/keeper.ts';
+import { type Keeper, keeper, stepsOf } from '../../support/keeper.ts';
 import { shareOf } from '../../support/share.ts';
 
 const PARTIES: readonly (Party & { readonly next: 'undo' | 'finish' | null })[] = [
@@ -26,5 +26,38 @@ test.each(process.env['STALL_RESULTS'] ? PARTIES : shareOf(PARTIES))(
       keeper({ url }).convert({ [next]: true }),
     );
     expect(ended.waitedFor).toContain(ended.holder);
+  },
+);
+
+type Options = Parameters<Keeper['convert']>[0];
+
+const AFTERWARDS: readonly (Party & { readonly operation: string; readonly options: Options })[] = [
+  {
+    as: 'a superuser',
+    foreignKeys: true,
+    operation: 'convert that splits',
+    options: { strategy: 'split' },
+  },
+  {
+    as: 'a member of an owner who may not lock what its keys refer to',
+    foreignKeys: true,
+    grants: 'SELECT, REFERENCES',
+    operation: 'unconvert',
+    options: { strategy: 'unconvert' },
+  },
+];
+
+test.each(process.env['STALL_RESULTS'] ? AFTERWARDS : shareOf(AFTERWARDS))(
+  '$operation stalls nobody and fails nobody, as $as; nor does a rebuild of the indexes',
+  async ({ operation, options, ...party }) => {
+    await using database = await createTestDatabase();
+    const url = await prepareTableInUse(database, party);
+    stepsOf(await keeper({ url }).convert());
+    const { waitedFor, holder } = await expectNoStall(database, party, operation, () =>
+      keeper({ url }).convert(options),
+    );
+    expect(waitedFor).toContain(holder);
+    if (options?.strategy === 'split')
+      await expectNoStall(database, party, 'reindex', () => keeper({ url }).reindex());
   },
 );
