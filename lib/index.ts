@@ -13,6 +13,7 @@ export { type ExplainOptions, runExplain } from './jobs/explain.ts';
 export { type ExplainTopOptions, runExplainTop } from './jobs/explain-top.ts';
 export { runCleanup, runCreate, runHealth, runPlan, runStatus, runValidate } from './jobs/jobs.ts';
 export type {
+  BeginEvent,
   CleanupJobOptions,
   CreateJobOptions,
   InspectJobOptions,

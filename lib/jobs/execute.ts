@@ -4,7 +4,7 @@ import { applyUnit, heldItself, type StepOutcome } from '../postgres/apply/apply
 import { HOPELESS } from '../postgres/apply/explain.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
 import type { Step } from '../postgres/step.ts';
-import { DEFAULT_MAX_WAIT_MS, type StepEvent, type WaitEvent } from './options.ts';
+import { type BeginEvent, DEFAULT_MAX_WAIT_MS, type StepEvent, type WaitEvent } from './options.ts';
 import type { TablePlan } from './plan-table.ts';
 import { executedStep, plannedStep } from './report.ts';
 import { base, healthInput, type Run } from './run-context.ts';
@@ -47,6 +47,7 @@ const endsTable = (outcome: StepOutcome): boolean =>
 
 /** What is told while a plan is applied. */
 export interface Told {
+  readonly onBegin: (step: Pick<BeginEvent, 'kind' | 'partition'>) => void;
   readonly onStep: (step: StepEvent['step']) => void;
   readonly onWait: (wait: Pick<WaitEvent, 'partition' | 'waitingFor'>) => void;
 }
@@ -55,7 +56,7 @@ export interface Told {
 export async function execute(
   run: Run,
   { entry, plan }: Planned,
-  { onStep, onWait }: Told,
+  { onBegin, onStep, onWait }: Told,
 ): Promise<TableReport> {
   const { table, config } = entry;
   const steps: TableReport['steps'][number][] = [];
@@ -64,6 +65,7 @@ export async function execute(
     client: run.session.client,
     budgetMs: run.options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS,
     signal: run.options.signal ?? new AbortController().signal,
+    onBegin: ({ kind, partition }: Step) => onBegin({ kind, partition }),
     onOutcome: (outcome: Parameters<typeof executedStep>[0]) => onStep(executedStep(outcome, table, config)),
     onWait: ({ partition }: Step, waitingFor: WaitEvent['waitingFor']) => onWait({ partition, waitingFor }),
   };

@@ -7,6 +7,15 @@ import type { TableConfig } from '../partition/table-config.ts';
 import type { Progress } from '../postgres/apply/apply.ts';
 import type { ConnectionSettings } from '../postgres/connection-options.ts';
 
+/** A step that begins. */
+export interface BeginEvent {
+  readonly schema: string;
+  readonly table: string;
+  readonly kind: StepKind;
+  /** `schema.name`. */
+  readonly partition: string;
+}
+
 /** A step that has just been done or has failed, for progress displays and logs. */
 export interface StepEvent {
   readonly schema: string;
@@ -50,6 +59,7 @@ export interface JobOptions {
   readonly maxWaitMs?: number | undefined;
   /** Ends the run in good order: no further step is begun. */
   readonly signal?: AbortSignal | undefined;
+  readonly onBegin?: ((event: BeginEvent) => void) | undefined;
   readonly onStep?: ((event: StepEvent) => void) | undefined;
   /** Told again and again while a step waits. */
   readonly onWait?: ((event: WaitEvent) => void) | undefined;

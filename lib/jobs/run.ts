@@ -81,6 +81,7 @@ export async function runPlanned(
         const { schema, table } = item.entry.config;
         reports.push(
           await execute(run, item, {
+            onBegin: (step) => options.onBegin?.({ schema, table, ...step }),
             onStep: (step) => {
               finished++;
               options.onStep?.({ schema, table, step, finished, total: Math.max(total, finished) });

@@ -50,8 +50,9 @@ export function runnerOf(options: RunnerOptions): (task: Task) => Promise<Outcom
       connection,
       signal,
       maxWaitMs,
+      onBegin: ({ kind }) => pulse.step(kind),
       onStep: (event) => {
-        pulse.beat();
+        pulse.step(null);
         write(stepRecord(job, event));
       },
       onWait: ({ schema, table, partition, waitingFor }) => {

@@ -25,6 +25,8 @@ export interface ApplyContext {
   readonly budgetMs: number;
   /** No step is begun, and no wait goes on, once it is aborted. */
   readonly signal: AbortSignal;
+  /** Told of every step that begins. */
+  readonly onBegin?: ((step: Step) => void) | undefined;
   /** Told of every step that is done or failed. */
   readonly onOutcome: (outcome: StepOutcome) => void;
   /** Told whom a step waits for, again and again while it waits. */
@@ -185,6 +187,7 @@ async function applyStep(step: Step, context: ApplyContext): Promise<StepOutcome
   });
   try {
     signal.throwIfAborted();
+    context.onBegin?.(step);
     await runRounds(step, context, patient, () => attempts++);
     return outcome('done');
   } catch (error) {
