@@ -36,8 +36,8 @@ export interface AlarmsProps {
 }
 
 /**
- * A datapoint comes once a day and from emergency runs. The last five minutes are looked at, so that a figure that
- * arrives late is seen; where there is none, the state stays what it was.
+ * A datapoint comes once a day, or each hour where create runs so, and from emergency runs. The last five minutes are
+ * looked at, so that a figure that arrives late is seen; where there is none, the state stays what it was.
  */
 const HOLD = {
   evaluationPeriods: 5,

@@ -18,7 +18,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { parseConfig } from '../config/config.ts';
-import { DEFAULT_SCHEDULES } from '../config/schedules.ts';
+import { defaultSchedules } from '../config/schedules.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { ENVIRONMENT, JOBS, type Job } from '../contract.ts';
 import { usageError } from '../errors.ts';
@@ -56,7 +56,8 @@ export interface PartitionKeeperProps {
   readonly metricDatabase?: string;
   /**
    * Cron expressions of five fields.
-   * @default create on the 1st at 02:00, cleanup on 1 January, April, July and October at 03:00, health daily at 01:00
+   * @default create on the 1st at 02:00, but daily at 02:00 where a table has intervals of a week or a day, and hourly
+   *   where one has hours; cleanup on 1 January, April, July and October at 03:00; health daily at 01:00
    */
   readonly schedules?: Partial<Readonly<Record<Job, string>>>;
   /** @default UTC */
@@ -134,7 +135,7 @@ export class PartitionKeeper extends Construct implements IConnectable {
     this.failures = this.queue('Failures');
     this.undelivered = this.queue('Undelivered');
     const code = functionsCode(this, config);
-    const schedules = { ...DEFAULT_SCHEDULES, ...props.schedules };
+    const schedules = { ...defaultSchedules(tables), ...props.schedules };
     const timeZone = props.scheduleTimeZone ?? 'UTC';
     const jobs = perJob(
       (job) =>

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { Command, Option } from 'commander';
-import { DEFAULT_SCHEDULES } from '../config/schedules.ts';
 import type { Job } from '../contract.ts';
 import { STAGES } from '../convert/unit.ts';
+import { defaultSchedules } from '../partition/default-schedules.ts';
 import { LEVELS } from '../serve/log.ts';
 import { DEFAULT_SQL_SCHEMA } from '../sql/schema.ts';
 import type {
@@ -41,10 +41,11 @@ const commands = () => import('./commands.ts');
 
 /** The scheduler: it works on all tables, says everything as log records, and goes by the clock alone. */
 function serveCommand(): Command {
-  const schedule = (job: Job): Option =>
+  const usual = defaultSchedules([]);
+  const schedule = (job: Job, orElse = ''): Option =>
     new Option(
       `--${job}-schedule <cron>`,
-      `when to run ${job}: five fields, or off (default: as under deployment in the config, else '${DEFAULT_SCHEDULES[job]}')`,
+      `when to run ${job}: five fields, or off (default: as under deployment in the config, else '${usual[job]}'${orElse})`,
     ).env(`PARTITION_KEEPER_${job.toUpperCase()}_SCHEDULE`);
   return new Command('serve')
     .description('run create, cleanup and health by their schedules, with health endpoints and metrics')
@@ -55,7 +56,7 @@ function serveCommand(): Command {
         .env('PARTITION_KEEPER_LISTEN')
         .default('127.0.0.1:9850'),
     )
-    .addOption(schedule('create'))
+    .addOption(schedule('create', ', or daily or hourly where a table has shorter intervals'))
     .addOption(schedule('cleanup'))
     .addOption(schedule('health'))
     .addOption(

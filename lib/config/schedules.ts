@@ -1,16 +1,12 @@
 import * as v from 'valibot';
 import { JOBS, type Job } from '../contract.ts';
 import { usageError } from '../errors.ts';
+import { defaultSchedules } from '../partition/default-schedules.ts';
 import type { Config } from './config.ts';
 import { cron } from './cron.ts';
 import { timeZone } from './time-zone.ts';
 
-/** Create before the new interval needs it, clean up each quarter, look every day. */
-export const DEFAULT_SCHEDULES: Readonly<Record<Job, string>> = {
-  create: '0 2 1 * *',
-  cleanup: '0 3 1 1,4,7,10 *',
-  health: '0 1 * * *',
-};
+export { defaultSchedules } from '../partition/default-schedules.ts';
 
 /** Instead of a cron expression: the job is not run. */
 const OFF = 'off';
@@ -23,7 +19,7 @@ export interface Schedules {
   readonly timeZone: string;
 }
 
-/** What flags or environment say of it; what they leave out is as in the config, or as it is by default. */
+/** What flags or environment say of it; what they leave out is as in the config, or as the tables need it. */
 export type GivenSchedules = Readonly<Partial<Record<Job | 'timeZone', string | undefined>>>;
 
 function checked(schema: v.GenericSchema<string>, text: string, what: string, hint: string): string {
@@ -33,9 +29,9 @@ function checked(schema: v.GenericSchema<string>, text: string, what: string, hi
   throw usageError('schedule-invalid', `The ${what} is wrong: ${reason}.`, hint);
 }
 
-function patternOf(job: Job, text: string): string | null {
+function patternOf(job: Job, text: string, usual: string): string | null {
   if (text === OFF) return null;
-  const hint = `Give --${job}-schedule, or PARTITION_KEEPER_${job.toUpperCase()}_SCHEDULE, five fields such as '${DEFAULT_SCHEDULES[job]}', or the word ${OFF}.`;
+  const hint = `Give --${job}-schedule, or PARTITION_KEEPER_${job.toUpperCase()}_SCHEDULE, five fields such as '${usual}', or the word ${OFF}.`;
   return checked(cron, text, `schedule of ${job}`, hint);
 }
 
@@ -44,10 +40,11 @@ function patternOf(job: Job, text: string): string | null {
  * already when.
  * @throws KeeperError `schedule-invalid` when one is not a cron expression, or the time zone is unknown
  */
-export function schedulesOf(given: GivenSchedules, { deployment }: Config): Schedules {
+export function schedulesOf(given: GivenSchedules, { tables, deployment }: Config): Schedules {
+  const usual = defaultSchedules(tables);
   const patterns = JOBS.map((job) => [
     job,
-    patternOf(job, given[job] ?? deployment?.schedules?.[job] ?? DEFAULT_SCHEDULES[job]),
+    patternOf(job, given[job] ?? deployment?.schedules?.[job] ?? usual[job], usual[job]),
   ]);
   const zone = given.timeZone ?? deployment?.scheduleTimeZone ?? 'UTC';
   return {

@@ -1,3 +1,4 @@
+import { defaultSchedules } from '../partition/default-schedules.ts';
 import { quoteLiteral } from '../partition/identifiers.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { dollarQuoted } from '../postgres/statements/common.ts';
@@ -26,30 +27,24 @@ const NAMES = {
 const nameOf = (name: string, schema: string, database: string | null): string =>
   `${name}${schema === DEFAULT_SQL_SCHEMA ? '' : `.${schema}`}${database === null ? '' : `@${database}`}`;
 
-/** Before the shortest intervals are used up: those of an hour and of a day do not last for a month. */
-function createSchedule(tables: readonly TableConfig[]): string {
-  const intervals = new Set(tables.map(({ interval }) => interval));
-  if (intervals.has('hour')) return '0 * * * *';
-  return intervals.has('day') || intervals.has('week') ? '0 2 * * *' : '0 2 1 * *';
-}
-
-/** Times are those of the document; pg_cron reads them in GMT. Every third month: January, April, July, October. */
+/** Times are those of the document; pg_cron reads them in GMT. */
 function jobsOf(tables: readonly TableConfig[], schema: string, database: string | null): CronJob[] {
   const s = schemaSql(schema);
+  const { create, cleanup, health } = defaultSchedules(tables);
   return [
     {
       name: nameOf(NAMES.create, schema, database),
-      schedule: createSchedule(tables),
+      schedule: create,
       command: `CALL ${s}.create_partitions();`,
     },
     {
       name: nameOf(NAMES.cleanup, schema, database),
-      schedule: '0 3 1 */3 *',
+      schedule: cleanup,
       command: `CALL ${s}.cleanup_partitions();`,
     },
     {
       name: nameOf(NAMES.health, schema, database),
-      schedule: '0 1 * * *',
+      schedule: health,
       command: `SELECT ${s}.require_partition_health();`,
     },
   ];

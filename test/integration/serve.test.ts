@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DEFAULT_SCHEDULES } from '../../lib/config/schedules.ts';
+import { defaultSchedules } from '../../lib/config/schedules.ts';
 import { connectionSettings, parseConfig } from '../../lib/index.ts';
 import type { Clock } from '../../lib/serve/clock.ts';
 import { jsonLog } from '../../lib/serve/log.ts';
@@ -16,6 +16,7 @@ import { waitUntil } from '../support/wait.ts';
 
 const config = configFile({ premake: 2 });
 const DAY = 86_400_000;
+const SCHEDULES = defaultSchedules([{ interval: 'month' }]);
 
 /** A table that has no partition. */
 async function databaseWithEvents(): Promise<TestDatabase> {
@@ -194,7 +195,7 @@ describe('a signal', () => {
 });
 
 /** A scheduler in this process, whose clock is moved by hand: real time passes as well. */
-async function servingHere(database: { readonly url: string }, schedules = DEFAULT_SCHEDULES) {
+async function servingHere(database: { readonly url: string }, schedules = SCHEDULES) {
   let ahead = 0;
   let asleep = 0;
   const waiting = new Set<() => void>();
@@ -278,7 +279,7 @@ describe('time', () => {
   });
 
   test('that is set back repeats nothing, and is told of', async () => {
-    await using serving = await servingHere(database, { ...DEFAULT_SCHEDULES, health: '*/5 * * * *' });
+    await using serving = await servingHere(database, { ...SCHEDULES, health: '*/5 * * * *' });
     await serving.pass(5 * 60_000);
     const before = serving.begun();
     expect(before.at(-1)).toBe('health schedule');

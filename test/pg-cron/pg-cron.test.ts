@@ -94,7 +94,7 @@ test('the jobs of the strategy document are scheduled, and once only', async () 
   ).toEqual(
     [
       ['create-monthly-partitions', '0 2 1 * *', 'CALL partition_keeper.create_partitions();'],
-      ['cleanup-old-partitions', '0 3 1 */3 *', 'CALL partition_keeper.cleanup_partitions();'],
+      ['cleanup-old-partitions', '0 3 1 1,4,7,10 *', 'CALL partition_keeper.cleanup_partitions();'],
       ['partition-health-check', '0 1 * * *', 'SELECT partition_keeper.require_partition_health();'],
     ].map(([jobname, schedule, command]) => ({
       jobname,
@@ -135,7 +135,7 @@ test('another schema has jobs of its own, and a job that does something else is 
   expect((await query(jobs)).slice(0, 3)).toEqual(before);
   expect((await query(jobs)).slice(3).map((job) => Object.values(job))).toEqual([
     ['create-monthly-partitions.other', '0 2 1 * *', 'CALL "other".create_partitions();'],
-    ['cleanup-old-partitions.other', '0 3 1 */3 *', 'CALL "other".cleanup_partitions();'],
+    ['cleanup-old-partitions.other', '0 3 1 1,4,7,10 *', 'CALL "other".cleanup_partitions();'],
     ['partition-health-check.other', '0 1 * * *', 'SELECT "other".require_partition_health();'],
   ]);
   await runScript('--uninstall', '--schema', 'other');

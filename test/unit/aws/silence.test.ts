@@ -2,7 +2,7 @@ import { Cron } from 'croner';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { silenceOf } from '../../../lib/aws/silence.ts';
-import { DEFAULT_SCHEDULES } from '../../../lib/config/schedules.ts';
+import { defaultSchedules } from '../../../lib/config/schedules.ts';
 
 const DAY = 86_400_000;
 
@@ -39,19 +39,29 @@ const runDays = (pattern: string, timeZone: string, years: number): number[] =>
     .map((run) => Math.floor(run.getTime() / DAY));
 
 describe('the schedules there are by default', () => {
+  const schedules = defaultSchedules([{ interval: 'month' }]);
+
   test('a daily job may be silent for a day and two hours', () => {
-    expect(silenceOf(DEFAULT_SCHEDULES.health, 'UTC')).toEqual({ kind: 'hours', hours: 26 });
+    expect(silenceOf(schedules.health, 'UTC')).toEqual({ kind: 'hours', hours: 26 });
   });
 
   test('a monthly job must have run by the second day of the month', () => {
-    expect(silenceOf(DEFAULT_SCHEDULES.create, 'UTC')).toEqual({
+    expect(silenceOf(schedules.create, 'UTC')).toEqual({
       kind: 'days',
       expression: 'IF((DATE(m) == 1 OR DATE(m) == 2), m, 1)',
     });
   });
 
+  test.each([
+    ['week', 26],
+    ['day', 26],
+    ['hour', 3],
+  ] as const)('with intervals of a %s, create may be silent for %i hours', (interval, hours) => {
+    expect(silenceOf(defaultSchedules([{ interval }]).create, 'UTC')).toEqual({ kind: 'hours', hours });
+  });
+
   test('a quarterly one by the second day of its months', () => {
-    expect(silenceOf(DEFAULT_SCHEDULES.cleanup, 'UTC')).toEqual({
+    expect(silenceOf(schedules.cleanup, 'UTC')).toEqual({
       kind: 'days',
       expression:
         'IF(((MONTH(m) == 1 OR MONTH(m) == 4 OR MONTH(m) == 7 OR MONTH(m) == 10) AND (DATE(m) == 1 OR DATE(m) == 2)), m, 1)',

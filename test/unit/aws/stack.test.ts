@@ -57,6 +57,25 @@ describe('schedules', () => {
     ]);
   });
 
+  test.each([
+    ['day', 'cron(0 2 * * ? *)', 26],
+    ['hour', 'cron(0 * * * ? *)', 3],
+  ] as const)('run create as often as the shortest interval needs it: %s', (interval, expression, hours) => {
+    const [table] = config.tables;
+    if (table === undefined) throw new Error('no table');
+    const tables = [...config.tables, { ...table, table: 'measurements', interval }];
+    const template = testTemplate({}, { ...config, tables });
+    template.hasResourceProperties('AWS::Scheduler::Schedule', {
+      Description: 'Partition Keeper: create',
+      ScheduleExpression: expression,
+    });
+    template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      AlarmName: 'Keeper Keeper: create is silent',
+      EvaluationPeriods: hours,
+      Period: 3600,
+    });
+  });
+
   test('may invoke their function, and no other version or function', () => {
     const invoking = statementsOn(testTemplate({ firstRun: false }), 'lambda:InvokeFunction');
     expect(invoking).toHaveLength(3);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_SCHEDULES } from '../../../lib/config/schedules.ts';
+import { defaultSchedules } from '../../../lib/config/schedules.ts';
 import { JOBS, type Job } from '../../../lib/contract.ts';
 import {
   type Agenda,
@@ -20,13 +20,14 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+const SCHEDULES = defaultSchedules([{ interval: 'month' }]);
 const GOOD: Outcome = { result: 'ok', missing: false };
 const at = (text: string): number => Date.parse(`${text}Z`);
 const iso = (instant: number): string => new Date(instant).toISOString().slice(0, 16);
 
 const timetable = (patterns: Partial<Record<Job, string | null>> = {}, timeZone = 'UTC'): Timetable => {
   const of = (job: Job) => {
-    const pattern = patterns[job] === undefined ? DEFAULT_SCHEDULES[job] : patterns[job];
+    const pattern = patterns[job] === undefined ? SCHEDULES[job] : patterns[job];
     return pattern === null ? null : occurrencesOf(pattern, timeZone);
   };
   return { create: of('create'), cleanup: of('cleanup'), health: of('health') };
