@@ -10,11 +10,11 @@ import type { Occurrences } from './occurrences.ts';
 export type Reason =
   /** It is due by its schedule. */
   | 'schedule'
-  /** The process has just begun, and does not know how things are. */
+  /** The process has just begun, and does not know how things are, nor what was due while nobody was there. */
   | 'start'
   /** The run before has failed. */
   | 'retry'
-  /** Partitions were missing when the process began: a create may have been due while nobody was there. */
+  /** Another job has seen that partitions are missing. */
   | 'catch-up';
 
 interface Extra {
@@ -39,8 +39,8 @@ export interface Agenda {
   /** The latest instant that was looked at. */
   readonly clock: number;
   readonly jobs: Readonly<Record<Job, Entry>>;
-  /** Whether it has been seen, since the beginning, if partitions are missing. */
-  readonly caughtUp: boolean;
+  /** Creates that have left partitions missing, one after the other, up to now. */
+  readonly inVain: number;
 }
 
 /** The occurrences of each job; null: it has no schedule and is not run. */
@@ -80,16 +80,19 @@ const withEntry = (agenda: Agenda, job: Job, changes: Partial<Entry>): Agenda =>
   jobs: { ...agenda.jobs, [job]: { ...agenda.jobs[job], ...changes } },
 });
 
-/** Nothing is known of what was run before; so things are looked at, at once. */
+/**
+ * Nothing is known of what was run before. So create is run at once, which does nothing where nothing is to be done,
+ * and things are looked at. Cleanup waits for its schedule.
+ */
 export const begin = (now: number): Agenda => ({
   clock: now,
   jobs: perJob((job) => ({
     since: now,
     last: null,
-    extra: job === 'health' ? { at: now, reason: 'start' } : null,
+    extra: job === 'cleanup' ? null : { at: now, reason: 'start' },
     failures: 0,
   })),
-  caughtUp: false,
+  inVain: 0,
 });
 
 /**
@@ -148,7 +151,10 @@ export function started(timetable: Timetable, agenda: Agenda, job: Job, now: num
   });
 }
 
-/** The run has ended. A failure is tried again, unless the schedule comes before. */
+/**
+ * The run has ended. A failure is tried again, unless the schedule comes before. Where any other job has seen that
+ * partitions are missing, create follows: at once, but after creates in vain as late as after failures.
+ */
 export function finished(agenda: Agenda, job: Job, { result, missing }: Outcome, now: number): Agenda {
   const noted = observed(agenda, now);
   const failures = result === 'failed' ? noted.jobs[job].failures + 1 : 0;
@@ -156,9 +162,11 @@ export function finished(agenda: Agenda, job: Job, { result, missing }: Outcome,
     failures,
     extra: result === 'failed' ? { at: now + retryDelayMs(failures), reason: 'retry' } : null,
   });
-  if (ended.caughtUp || missing === null) return ended;
-  const seen = { ...ended, caughtUp: true };
-  return missing && job !== 'create'
-    ? withEntry(seen, 'create', { extra: { at: now, reason: 'catch-up' } })
-    : seen;
+  if (missing === null) return ended;
+  if (!missing) return { ...ended, inVain: 0 };
+  if (job === 'create') return { ...ended, inVain: ended.inVain + 1 };
+  // A create that is to come anyhow, such as a retry, will do.
+  if (ended.jobs.create.extra !== null) return ended;
+  const pause = ended.inVain === 0 ? 0 : retryDelayMs(ended.inVain);
+  return withEntry(ended, 'create', { extra: { at: now + pause, reason: 'catch-up' } });
 }

@@ -10,12 +10,13 @@ import { runCli } from '../support/cli.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { configFile, partitionsOf } from '../support/keeper.ts';
 import { linesOf, samplesOf, startServing } from '../support/serve.ts';
-import { hold } from '../support/traffic.ts';
+import { hold, monthStart } from '../support/traffic.ts';
 import { runThatWaits } from '../support/transactions.ts';
 import { waitUntil } from '../support/wait.ts';
 
 const config = configFile({ premake: 2 });
-const DAY = 86_400_000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 const SCHEDULES = defaultSchedules([{ interval: 'month' }]);
 
 /** A table that has no partition. */
@@ -49,11 +50,12 @@ describe('a process that serves', () => {
   });
   afterAll(() => database.drop());
 
-  test('looks, creates what is missing, answers, and stops in good order', async () => {
+  test('creates what is missing, looks, answers, and stops in good order', async () => {
     await using serving = await startServing(url, config, ['--log-level', 'debug']);
+    await serving.logged('begin', { job: 'create', reason: 'start' });
     await serving.logged('begin', { job: 'health', reason: 'start' });
-    await serving.logged('begin', { job: 'create', reason: 'catch-up' });
     await serving.logged('table', { job: 'create', status: 'ok' });
+    await serving.logged('table', { job: 'health', status: 'ok' });
     await serving.logged('next runs');
     expect(Object.keys(await partitionsOf(database))).toHaveLength(3);
 
@@ -125,8 +127,8 @@ describe('a process that serves', () => {
     const log = serving.log();
     expect(log.slice(-2)).toMatchObject([{ event: 'stopping', signal: 'SIGTERM' }, { event: 'stopped' }]);
     expect(log.filter(({ event }) => event === 'report')).toMatchObject([
-      { level: 'info', report: { version: 1, job: 'health', database: database.name, ok: true } },
       { level: 'info', report: { version: 1, job: 'create', tables: [{ table: 'events', status: 'ok' }] } },
+      { level: 'info', report: { version: 1, job: 'health', database: database.name, ok: true } },
     ]);
     expect(log.every(({ time }) => new Date(String(time)).toISOString() === time)).toBe(true);
     const forms = [PASSWORD, encodeURIComponent(PASSWORD), JSON.stringify(PASSWORD).slice(1, -1)];
@@ -177,12 +179,12 @@ describe('a signal', () => {
     try {
       const url = `postgresql://nobody@127.0.0.1:${port}/app?connect_timeout=600&sslmode=disable`;
       await using serving = await startServing(url, config);
-      await serving.logged('begin', { job: 'health' });
+      await serving.logged('begin', { job: 'create' });
       serving.child.kill('SIGTERM');
       await serving.logged('stopping');
       expect(await (await serving.get('/healthz')).json()).toMatchObject({
         status: 'stopping',
-        running: 'health',
+        running: 'create',
       });
       expect((await serving.get('/readyz')).status).toBe(503);
       serving.child.kill('SIGTERM');
@@ -297,10 +299,9 @@ describe('time', () => {
     const role = await own.createRole({ attributes: 'SUPERUSER' });
     await own.query(`ALTER ROLE ${role.name} NOLOGIN`);
     await using serving = await servingHere(role);
-    expect(serving.begun()).toEqual(['health start']);
-    expect(serving.log().find(({ event }) => event === 'failed')).toMatchObject({
+    expect(serving.begun()).toEqual(['create start', 'health start']);
+    expect(serving.log().find(({ event, job }) => event === 'failed' && job === 'health')).toMatchObject({
       level: 'error',
-      job: 'health',
       error: { code: '28000', hint: expect.any(String) },
     });
     const ready = await serving.get('/readyz');
@@ -311,7 +312,7 @@ describe('time', () => {
     expect((await serving.get('/healthz')).status).toBe(200);
     await serving.pass(60_000);
     await serving.pass(60_000);
-    expect(serving.begun()).toEqual(['health start', 'health retry']);
+    expect(serving.begun().slice(2)).toEqual(['create retry', 'health retry']);
     const samples = samplesOf(await (await serving.get('/metrics')).text());
     const labels = `{database="${own.name}",job="health"}`;
     expect(samples.get(`partition_keeper_run_failed_total${labels}`)).toBe(2);
@@ -319,9 +320,63 @@ describe('time', () => {
 
     await own.query(`ALTER ROLE ${role.name} LOGIN`);
     await serving.pass(60_000);
-    expect(serving.begun().slice(2)).toEqual(['health retry', 'create catch-up']);
+    expect(serving.begun().slice(4)).toEqual(['create retry', 'health retry']);
     expect(Object.keys(await partitionsOf(own))).toHaveLength(3);
     expect((await serving.get('/readyz')).status).toBe(200);
+  });
+});
+
+describe('a partition that is missing', () => {
+  test('is created after the health check that has seen it, and moving its rows is no hanging, however long', async () => {
+    await using own = await databaseWithEvents();
+    // Rows are moved for as long as somebody holds the advisory lock.
+    await own.query(`
+      CREATE FUNCTION app.passes(int) RETURNS boolean LANGUAGE plpgsql AS $$
+      BEGIN
+        WHILE NOT pg_try_advisory_xact_lock_shared(1) LOOP PERFORM pg_sleep(0.01); END LOOP;
+        RETURN true;
+      END $$;
+      ALTER TABLE app.events ADD CHECK (app.passes(id));
+      CREATE TABLE app.events_default PARTITION OF app.events DEFAULT`);
+    await using serving = await servingHere(own, {
+      ...SCHEDULES,
+      create: '0 0 29 2 *',
+      health: '*/5 * * * *',
+    });
+    const before = await partitionsOf(own);
+    const [, next] = Object.keys(before);
+    await own.query(`DROP TABLE app.${next}; INSERT INTO app.events VALUES (1, '${monthStart(1)} 00:00+00')`);
+    const gate = await own.connect();
+    try {
+      await gate.query('SELECT pg_advisory_lock(1)');
+      const minutes = serving.pass(5 * 60_000);
+      await waitUntil(
+        async () => {
+          const moving = await own.query(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'partition-keeper/create' AND wait_event = 'PgSleep'",
+          );
+          return moving.length > 0;
+        },
+        { what: 'rows are being moved' },
+      );
+      expect(serving.begun().slice(2)).toEqual(['health schedule', 'create catch-up']);
+      const hours = serving.pass(3 * HOUR);
+      const health = await serving.get('/healthz');
+      expect([health.status, await health.json()]).toMatchObject([200, { status: 'ok', running: 'create' }]);
+      await gate.query('SELECT pg_advisory_unlock(1)');
+      await Promise.all([minutes, hours]);
+    } finally {
+      await gate.end();
+    }
+    expect(
+      serving
+        .log()
+        .filter(({ event }) => event === 'step')
+        .at(-1),
+    ).toMatchObject({
+      step: { kind: 'move-rows', partition: `app.${next}`, status: 'done' },
+    });
+    expect(await partitionsOf(own)).toEqual(before);
   });
 });
 

@@ -70,12 +70,16 @@ class Story {
   }
 }
 
+const scheduled = (story: Story, job: Job) =>
+  story.ran.filter((task) => task.job === job && task.reason === 'schedule');
+
 describe('from the beginning', () => {
-  test('health is looked at once, and the schedules are kept', () => {
+  test('create is run at once, then health, and the schedules are kept', () => {
     const story = new Story(timetable({ health: '0 1 * * 1' }), at('2026-11-26T10:00')).live(
       at('2027-01-01T12:00'),
     );
     expect(story.told).toEqual([
+      '2026-11-26T10:00 create start',
       '2026-11-26T10:00 health start',
       '2026-11-30T01:00 health schedule',
       '2026-12-01T02:00 create schedule',
@@ -88,19 +92,18 @@ describe('from the beginning', () => {
     ]);
   });
 
-  test('create catches up where partitions are missing, as soon as that is seen, and once', () => {
-    const story = new Story(timetable(), at('2026-11-26T10:00'));
+  test('a create that was due while nobody was there is made up for, as soon as it can be', () => {
+    const story = new Story(timetable(), at('2026-12-01T02:30'));
     let reachable = false;
-    story.outcome = ({ job }) =>
-      reachable ? { result: 'ok', missing: job === 'health' } : { result: 'failed', missing: null };
-    story.look(at('2026-11-26T10:00'));
+    story.outcome = () => (reachable ? GOOD : { result: 'failed', missing: null });
+    story.look(at('2026-12-01T02:30'));
     reachable = true;
-    story.live(at('2026-11-28T00:00'));
+    story.live(at('2026-12-02T00:00'));
     expect(story.told).toEqual([
-      '2026-11-26T10:00 health start',
-      '2026-11-26T10:01 health retry',
-      '2026-11-26T10:01 create catch-up',
-      '2026-11-27T01:00 health schedule',
+      '2026-12-01T02:30 create start',
+      '2026-12-01T02:30 health start',
+      '2026-12-01T02:31 create retry',
+      '2026-12-01T02:31 health retry',
     ]);
   });
 
@@ -112,6 +115,64 @@ describe('from the beginning', () => {
     const alone = new Story(timetable({ create: null }), 0);
     alone.outcome = () => ({ result: 'ok', missing: true });
     expect(alone.look(0).ran.map(({ job }) => job)).toEqual(['health']);
+  });
+});
+
+describe('partitions that are missing', () => {
+  test('are created as soon as another job has seen it, each time, by one run', () => {
+    const story = new Story(timetable({ cleanup: '0 3 28 11 *' }), at('2026-11-26T10:00')).live(
+      at('2026-11-26T23:00'),
+    );
+    let missing = false;
+    story.outcome = ({ job }) => {
+      if (job === 'create') missing = false;
+      return { result: 'ok', missing };
+    };
+    missing = true;
+    story.live(at('2026-11-28T02:00'));
+    missing = true;
+    story.live(at('2026-11-29T02:00'));
+    expect(story.told.slice(2)).toEqual([
+      '2026-11-27T01:00 health schedule',
+      '2026-11-27T01:00 create catch-up',
+      '2026-11-28T01:00 health schedule',
+      '2026-11-28T03:00 cleanup schedule',
+      '2026-11-28T03:00 create catch-up',
+      '2026-11-29T01:00 health schedule',
+    ]);
+  });
+
+  test('although create was run are tried more and more seldom, up to every hour, until they are there', () => {
+    const story = new Story(timetable({ create: '0 0 1 1 *', health: '*/5 * * * *' }), 0);
+    let missing = true;
+    story.outcome = () => ({ result: 'refused', missing });
+    story.live(12 * HOUR);
+    const creates = story.ran.filter(({ job }) => job === 'create');
+    expect(creates[0]?.reason).toBe('start');
+    expect(new Set(creates.slice(1).map(({ reason }) => reason))).toEqual(new Set(['catch-up']));
+    const pauses = creates.map(({ on }, index) => (on - (creates[index - 1]?.on ?? 0)) / MINUTE);
+    // After a pause, up to five minutes until health has seen it again.
+    expect(pauses.slice(0, 8)).toEqual([0, 1, 6, 7, 9, 18, 36, 63]);
+    for (const pause of pauses.slice(8)) {
+      expect(pause).toBeGreaterThanOrEqual(60);
+      expect(pause).toBeLessThanOrEqual(65);
+    }
+
+    missing = false;
+    story.live(14 * HOUR);
+    const before = story.ran.length;
+    missing = true;
+    story.live(14 * HOUR + 5 * MINUTE);
+    expect(story.ran.slice(before).map(({ job }) => job)).toEqual(['health', 'create']);
+  });
+
+  test('do not hasten a create that has failed', () => {
+    const story = new Story(timetable({ health: '* * * * *' }), 0);
+    story.outcome = ({ job }) => ({ result: job === 'create' ? 'failed' : 'ok', missing: true });
+    story.live(70 * MINUTE);
+    const creates = story.ran.filter(({ job }) => job === 'create');
+    expect(creates.map(({ on }) => on / MINUTE)).toEqual([0, 1, 3, 7, 15, 31, 63]);
+    expect(creates.slice(1).every(({ reason }) => reason === 'retry')).toBe(true);
   });
 });
 
@@ -140,9 +201,11 @@ describe('a run that fails', () => {
 
   test('the schedule takes the place of a retry', () => {
     const story = new Story(timetable(), at('2026-12-01T00:30'));
-    story.outcome = ({ reason }) => (reason === 'schedule' ? GOOD : { result: 'failed', missing: null });
+    story.outcome = ({ job, reason }) =>
+      job === 'create' || reason === 'schedule' ? GOOD : { result: 'failed', missing: null };
     story.live(at('2026-12-01T01:30'));
     expect(story.told).toEqual([
+      '2026-12-01T00:30 create start',
       '2026-12-01T00:30 health start',
       '2026-12-01T00:31 health retry',
       '2026-12-01T00:33 health retry',
@@ -157,7 +220,7 @@ describe('a clock that jumps', () => {
   test('whatever was missed while the machine slept is run once on waking, create first', () => {
     const story = new Story(timetable(), at('2026-11-26T10:00')).look(at('2026-11-26T10:00'));
     story.look(at('2027-04-15T12:34'));
-    expect(story.told.slice(1)).toEqual([
+    expect(story.told.slice(2)).toEqual([
       '2027-04-15T12:34 health schedule',
       '2027-04-15T12:34 create schedule',
       '2027-04-15T12:34 cleanup schedule',
@@ -167,7 +230,7 @@ describe('a clock that jumps', () => {
   test('set back past a run, that run is not repeated, and the next one is', () => {
     const story = new Story(timetable(), at('2026-12-01T01:30')).live(at('2026-12-01T02:10'));
     story.live(at('2026-12-01T01:50')).live(at('2027-01-01T02:30'));
-    expect(story.ran.filter(({ job }) => job === 'create').map(({ on }) => iso(on))).toEqual([
+    expect(scheduled(story, 'create').map(({ on }) => iso(on))).toEqual([
       '2026-12-01T02:00',
       '2027-01-01T02:00',
     ]);
@@ -223,9 +286,6 @@ const forward = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 60 * DAY }) },
 );
 
-const scheduled = (story: Story, job: Job) =>
-  story.ran.filter((task) => task.job === job && task.reason === 'schedule');
-
 describe('for any schedules', () => {
   test('between two looks a job is run once if an occurrence lies there, and else not', () => {
     fc.assert(
@@ -268,6 +328,39 @@ describe('for any schedules', () => {
     );
   });
 
+  test('whoever sees that partitions are missing has a create within the hour, one at the most, and none else does', () => {
+    const outcome = fc.record({
+      result: fc.constantFrom('ok', 'refused', 'failed'),
+      missing: fc.constantFrom(true, false, null),
+    });
+    fc.assert(
+      fc.property(
+        patterns,
+        fc.array(outcome, { minLength: 1, maxLength: 30 }),
+        fc.integer({ min: HOUR, max: 6 * HOUR }),
+        (given, outcomes, length) => {
+          const story = new Story(timetable(given), START);
+          const outcomeOf = (index: number): Outcome => outcomes[index % outcomes.length] ?? GOOD;
+          story.outcome = () => outcomeOf(story.ran.length - 1);
+          story.live(START + length);
+          const runs = story.ran.map((task, index) => ({ ...task, ...outcomeOf(index) }));
+          runs.forEach(({ job, missing, on }, index) => {
+            if (job === 'create' || missing !== true || on + HOUR > START + length) return;
+            const next = runs.slice(index + 1).find((run) => run.job === 'create');
+            expect(next?.on).toBeLessThanOrEqual(on + HOUR);
+          });
+          runs.forEach(({ reason }, index) => {
+            if (reason !== 'catch-up') return;
+            const before = runs.slice(0, index);
+            const last = before.findLastIndex(({ job }) => job === 'create');
+            expect(before.slice(last + 1).some(({ missing }) => missing === true)).toBe(true);
+          });
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
   test('a clock that is set back past an occurrence that was run does not bring it again, but the next one', () => {
     const share = fc.double({ min: 0, max: 0.99, noNaN: true });
     fc.assert(
@@ -276,7 +369,7 @@ describe('for any schedules', () => {
         const before = times.create?.after(START) ?? 0;
         const occurrence = times.create?.after(before) ?? 0;
         const next = times.create?.after(occurrence) ?? 0;
-        const story = new Story(times, before);
+        const story = new Story(times, before).look(before);
         const now = occurrence + Math.floor(late * (next - occurrence));
         story.look(now);
         story.look(occurrence - 1 - Math.floor(back * (occurrence - before - 1)));
