@@ -5,6 +5,8 @@ import type { Run } from '../jobs/run-context.ts';
 import { displayName, shellWord } from '../partition/identifiers.ts';
 import { keeperCommand } from '../partition/remedy.ts';
 import { scheduleOf } from '../partition/schedule.ts';
+import { concurrentIndexProblem } from '../postgres/concurrent-indexes.ts';
+import type { ServerFacts } from '../postgres/session.ts';
 import { undoSteps } from './attach/discard.ts';
 import { attachNames } from './attach/names.ts';
 import { planAttach } from './attach/plan.ts';
@@ -16,7 +18,7 @@ import { type Aim, planCopy } from './copy/plan.ts';
 import { copyStanding } from './copy/standing.ts';
 import { type CopyStrategy, interimOf, layoutOf } from './copy/strategy.ts';
 import type { Strategy } from './marker.ts';
-import { preflight } from './preflight.ts';
+import { type Obstacle, preflight } from './preflight.ts';
 import { preparedOf, undoRefusal } from './prepared.ts';
 import type { Situation } from './situation.ts';
 import { standing } from './standing.ts';
@@ -101,6 +103,16 @@ const upTo = (units: readonly Unit[], until: Stage): Unit[] => {
 
 const count = (units: readonly Unit[]): number => units.reduce((sum, { steps }) => sum + steps.length, 0);
 
+/** What else is in the way: indexes beside the old ones are built concurrently. */
+export function attachObstacles(
+  units: readonly Unit[],
+  server: Pick<ServerFacts, 'version' | 'versionNumber'>,
+): Obstacle[] {
+  const bug = concurrentIndexProblem(server);
+  const builds = units.some(({ steps }) => steps.some(({ kind }) => kind === 'index'));
+  return bug === null || !builds ? [] : [{ code: bug.code, message: bug.message, remedy: bug.hint }];
+}
+
 function attachOutlook(run: Run, situation: Situation, wish: Wish): Outlook {
   const { table, config, now } = situation;
   const context = statementContext(run.context);
@@ -114,13 +126,13 @@ function attachOutlook(run: Run, situation: Situation, wish: Wish): Outlook {
   }
   const boundary = boundaryOf(scheduleOf(config, table.keyType, now), table.keys, config.premake);
   const ours = preparedOf(situation) !== null;
+  const plan = planAttach(situation, context);
   const judged = preflight(table, config, {
     boundary,
     names: attachNames(table, ours),
-    others: [],
+    others: attachObstacles(plan.units, run.context.server),
     approve: wish.approve,
   });
-  const plan = planAttach(situation, context);
   return {
     units: plan.units,
     findings: [standing(situation, plan, count(plan.units)), ...judged.findings],

@@ -1,3 +1,5 @@
+import { CONCURRENT_INDEX_BUG, updateFor } from '../postgres/concurrent-indexes.ts';
+
 /** The day on which the last minor version of a major one is published. */
 const END_OF_LIFE: Readonly<Record<number, string>> = {
   14: '2026-11-12',
@@ -23,11 +25,9 @@ export interface KnownBug {
 /** Bugs of minor versions that partitions, or what we do with them, run into; from the release notes of the server. */
 const KNOWN_BUGS: readonly KnownBug[] = [
   {
-    fixedIn: { 14: 4 },
+    ...CONCURRENT_INDEX_BUG,
     severity: 'critical',
     concerns: 'any',
-    what: 'CREATE INDEX CONCURRENTLY and REINDEX CONCURRENTLY can leave out rows that are updated meanwhile, so that queries do not find them',
-    afterwards: 'then rebuild every index that was made concurrently: npx partition-keeper reindex',
   },
   {
     fixedIn: { 14: 24, 15: 19, 16: 15, 17: 11, 18: 5 },
@@ -60,18 +60,13 @@ const KNOWN_BUGS: readonly KnownBug[] = [
 ];
 
 const majorOf = (versionNumber: number): number => Math.floor(versionNumber / 10_000);
-const minorOf = (versionNumber: number): number => versionNumber % 10_000;
 
 /** The bugs that a server has, each with the version to update to. */
-export function bugsOf(versionNumber: number): readonly (KnownBug & { readonly updateTo: string })[] {
-  const major = majorOf(versionNumber);
-  return KNOWN_BUGS.flatMap((bug) => {
-    const fixed = bug.fixedIn[major];
-    return fixed === undefined || minorOf(versionNumber) >= fixed
-      ? []
-      : [{ ...bug, updateTo: `${major}.${fixed}` }];
+export const bugsOf = (versionNumber: number): readonly (KnownBug & { readonly updateTo: string })[] =>
+  KNOWN_BUGS.flatMap((bug) => {
+    const updateTo = updateFor(versionNumber, bug.fixedIn);
+    return updateTo === null ? [] : [{ ...bug, updateTo }];
   });
-}
 
 /** When support for a server ends, or has ended; null where that is not known yet. */
 export const endOfLife = (versionNumber: number): string | null =>

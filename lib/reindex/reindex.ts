@@ -8,6 +8,7 @@ import { displayName } from '../partition/identifiers.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { takeTableLocks } from '../postgres/advisory-lock.ts';
 import { applyUnit, type StepOutcome } from '../postgres/apply/apply.ts';
+import { concurrentIndexProblem } from '../postgres/concurrent-indexes.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
 import { openSession, untilDone } from '../postgres/session.ts';
@@ -211,6 +212,8 @@ async function reindexTable(
 ): Promise<TableReport> {
   const { client, server } = run.session;
   const dryRun = options.dryRun === true;
+  const bug = concurrentIndexProblem(server);
+  if (bug !== null) return failed(config, bug, 'refused');
   const [ours] = dryRun ? [true] : await takeTableLocks(client, [config], 'indexes');
   if (ours !== true) return failed(config, SKIPPED, 'skipped');
   const [entry] = await inspect(client, [config]);
