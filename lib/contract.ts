@@ -207,6 +207,7 @@ export const CHECKS = [
   'settings',
   'autovacuum',
   'other-managers',
+  'sql-functions',
   'event-triggers',
   'table',
   'statistics',

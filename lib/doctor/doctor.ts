@@ -46,6 +46,7 @@ export async function runDoctor(options: DoctorJobOptions): Promise<Report> {
     const facts = await readFacts({
       session: run.session,
       localClock: run.context.localClock,
+      configured: options.config.tables,
       tables,
       verified:
         mode === 'verify-full' ||

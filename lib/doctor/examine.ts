@@ -9,6 +9,7 @@ import {
   writableCheck,
 } from './checks/server.ts';
 import { poolerCheck, tlsCheck, visibilityCheck } from './checks/session.ts';
+import { sqlFunctionsCheck } from './checks/sql-functions.ts';
 import {
   autovacuumCheck,
   growthChecks,
@@ -41,6 +42,7 @@ const OF_TABLES: typeof SURROUNDINGS = [
   timeZoneChecks,
   lockTableCheck,
   othersCheck,
+  sqlFunctionsCheck,
   tableChecks,
   privilegeChecks,
   autovacuumCheck,

@@ -1,7 +1,9 @@
 import type { Temporal } from 'temporal-polyfill';
 import type { Blocker, ReportError } from '../contract.ts';
+import type { TableConfig } from '../partition/table-config.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
 import type { ServerFacts } from '../postgres/session.ts';
+import type { ScriptTable } from '../sql/tables.ts';
 
 /** How the session is connected. */
 export interface SessionFacts {
@@ -45,12 +47,36 @@ export interface ZoneSample {
 }
 
 /** What another tool has on record; null: there is no such tool in this database. */
-export type Others<Row> = { readonly rows: readonly Row[] } | { readonly unreadable: string } | null;
+export type Others<Row> =
+  | {
+      readonly rows: readonly Row[];
+      /** Whether row security may hide others from the role. */
+      readonly partial: boolean;
+    }
+  | { readonly unreadable: string }
+  | null;
+
+export interface PartmanTable {
+  /** That of pg_partman. */
+  readonly schema: string;
+  readonly table: string;
+}
 
 export interface CronJob {
+  readonly id: string;
+  /** Null: in that of pg_cron, as its first versions had it. */
+  readonly database: string | null;
   readonly name: string | null;
   readonly schedule: string;
   readonly command: string;
+}
+
+/** Functions of `partition-keeper sql`. */
+export interface Installation {
+  readonly schema: string;
+  readonly owner: string;
+  /** What they were made from; null where that cannot be told. */
+  readonly tables: readonly ScriptTable[] | null;
 }
 
 export interface EventTrigger {
@@ -87,10 +113,15 @@ export interface DoctorFacts {
   readonly prepared: readonly PreparedTransaction[];
   readonly slots: readonly ReplicationSlot[];
   readonly zones: readonly ZoneSample[];
-  readonly partman: Others<{ readonly table: string }>;
+  readonly partman: Others<PartmanTable>;
   readonly cron: Others<CronJob>;
   readonly hypertables: Others<{ readonly table: string }>;
+  readonly installations: readonly Installation[];
   readonly eventTriggers: readonly EventTrigger[];
+  /** All tables of the config. */
+  readonly configured: readonly TableConfig[];
+  /** Those that are looked at. */
+  readonly asked: readonly TableConfig[];
   readonly tables: readonly TableFacts[];
   /** Tables that cannot be managed as configured. */
   readonly unmanageable: readonly { readonly table: string; readonly error: ReportError }[];

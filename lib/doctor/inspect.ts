@@ -8,12 +8,14 @@ import { OF_CLIENT } from '../postgres/apply/holders.ts';
 import { inspect } from '../postgres/inspect/inspect.ts';
 import type { Found } from '../postgres/inspect/inspected.ts';
 import type { Session } from '../postgres/session.ts';
+import { readTables } from '../sql/tables.ts';
 import type {
   CronJob,
   DoctorFacts,
   EventTrigger,
   OldTransaction,
   Others,
+  PartmanTable,
   PreparedTransaction,
   ReplicationSlot,
   SessionFacts,
@@ -46,6 +48,7 @@ interface OtherRow {
   readonly schema: string;
   readonly name: string;
   readonly readable: boolean;
+  readonly partial: boolean;
 }
 
 /** What the tables of other tools say; they are somebody's own, so a lock or a missing right is no failure of ours. */
@@ -54,8 +57,8 @@ async function readOthers<Row extends pg.QueryResultRow>(
   tables: readonly OtherRow[],
   name: string,
   select: string,
-): Promise<Others<Row>> {
-  const rows: Row[] = [];
+): Promise<Others<Row & { readonly schema: string }>> {
+  const rows: (Row & { readonly schema: string })[] = [];
   const ours = tables.filter((table) => table.name === name);
   if (ours.length === 0) return null;
   for (const table of ours) {
@@ -63,16 +66,15 @@ async function readOthers<Row extends pg.QueryResultRow>(
     // Jobs of others are hidden by row security, which is an error where it is off.
     await client.query("BEGIN READ ONLY; SET LOCAL lock_timeout = '200ms'; SET LOCAL row_security = on");
     try {
-      rows.push(
-        ...(await client.query<Row>(`${select} FROM ${qualified(table.schema, table.name)} AS t`)).rows,
-      );
+      const found = await client.query<Row>(`${select} FROM ${qualified(table.schema, table.name)} AS t`);
+      rows.push(...found.rows.map((row) => ({ ...row, schema: table.schema })));
     } catch (error) {
       return { unreadable: explain(error).message };
     } finally {
       await client.query('ROLLBACK');
     }
   }
-  return { rows };
+  return { rows, partial: ours.some(({ partial }) => partial) };
 }
 
 interface SessionRow {
@@ -84,6 +86,9 @@ interface SessionRow {
 export interface DoctorInput {
   readonly session: Session;
   readonly localClock: Temporal.Instant;
+  /** All tables of the config. */
+  readonly configured: readonly TableConfig[];
+  /** Those that are looked at. */
   readonly tables: readonly TableConfig[];
   /** Whether the connection verifies the server's certificate. */
   readonly verified: boolean;
@@ -94,7 +99,7 @@ export interface DoctorInput {
 
 /** Everything the checks need to know. Reads only, and waits for no lock. */
 export async function readFacts(input: DoctorInput): Promise<DoctorFacts> {
-  const { session, localClock, tables: configs, verified, pooled, nearby } = input;
+  const { session, localClock, configured, tables: configs, verified, pooled, nearby } = input;
   const { client, server } = session;
   const read = async <Row extends pg.QueryResultRow>(sql: string, parameters: readonly unknown[] = []) =>
     (await client.query<Row>(sql, [...parameters])).rows;
@@ -132,7 +137,7 @@ export async function readFacts(input: DoctorInput): Promise<DoctorFacts> {
     prepared: await read<PreparedTransaction>(queries.PREPARED, [oids, names]),
     slots: await read<ReplicationSlot>(queries.SLOTS),
     zones: configs.length === 0 ? [] : await readZones(client, configs, server.clock),
-    partman: await readOthers<{ table: string }>(
+    partman: await readOthers<Omit<PartmanTable, 'schema'>>(
       client,
       others,
       'part_config',
@@ -142,7 +147,7 @@ export async function readFacts(input: DoctorInput): Promise<DoctorFacts> {
       client,
       others,
       'job',
-      "SELECT to_jsonb(t) ->> 'jobname' AS name, t.schedule, t.command",
+      "SELECT t.jobid::text AS id, to_jsonb(t) ->> 'database' AS database, to_jsonb(t) ->> 'jobname' AS name, t.schedule, t.command",
     ),
     hypertables: await readOthers<{ table: string }>(
       client,
@@ -150,7 +155,12 @@ export async function readFacts(input: DoctorInput): Promise<DoctorFacts> {
       'hypertable',
       "SELECT t.schema_name || '.' || t.table_name AS table",
     ),
+    installations: (await read<{ schema: string; owner: string; body: string }>(queries.INSTALLATIONS)).map(
+      ({ body, ...installation }) => ({ ...installation, tables: readTables(body) }),
+    ),
     eventTriggers: await read<EventTrigger>(queries.EVENT_TRIGGERS),
+    configured,
+    asked: configs,
     tables: entries.flatMap((entry) => {
       const row = tableRows.find(({ oid }) => oid === entry.table.oid);
       if (row === undefined) return [];

@@ -1,4 +1,6 @@
+import { quoteLiteral } from '../partition/identifiers.ts';
 import { OFFSET_SQL } from '../partition/time-zone-sql.ts';
+import { COMMENT_PREFIX } from '../sql/routine.ts';
 
 /**
  * Reads of the catalog and of statistics, one for each subject, whatever the number of tables. None opens a relation
@@ -85,10 +87,19 @@ export const TABLES = `
   FROM unnest($1::oid[]) u JOIN pg_class p ON p.oid = u LEFT JOIN leaves l ON l.top = p.oid
   GROUP BY p.oid, p.reltuples`;
 
-/** Where other tools keep what they manage, if they are here, and whether the role may read it. */
+/** The functions that hold the config which `partition-keeper sql` was run with, in any schema. */
+export const INSTALLATIONS = `
+  SELECT n.nspname AS schema, pg_get_userbyid(p.proowner) AS owner, p.prosrc AS body
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+  WHERE p.proname = 'managed_tables' AND p.pronargs = 0
+    AND starts_with(obj_description(p.oid, 'pg_proc'), ${quoteLiteral(COMMENT_PREFIX)})
+  ORDER BY 1`;
+
+/** Where other tools keep what they manage, if they are here, and whether the role may read it, and all of it. */
 export const OTHERS = `
   SELECT n.nspname AS schema, c.relname AS name,
-         has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT') AS readable
+         has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT') AS readable,
+         row_security_active(c.oid) AS partial
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind = 'r' AND (
     (c.relname = 'part_config' AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'parent_table'))

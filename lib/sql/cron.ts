@@ -20,6 +20,22 @@ const NAMES = {
   health: 'partition-health-check',
 };
 
+/** Whether a job is called as the document or a script of ours would call it, in whatever schema and database. */
+export const isJobName = (name: string): boolean =>
+  Object.values(NAMES).some(
+    (one) => name === one || name.startsWith(`${one}.`) || name.startsWith(`${one}@`),
+  );
+
+/** One call of what the script installs for jobs and people, and nothing else. */
+const CALL =
+  /^\s*(?:CALL|SELECT(?:\s+\*\s+FROM)?)\s+(?:"((?:[^"]|"")+)"|([\w$]+))\.(?:(?:create|cleanup|cleanup_old|create_future)_partitions|create_monthly_partition|(?:check|require)_partition_health)\s*\([^;()]*\)\s*;?\s*$/i;
+
+/** The schema of the functions that a command of a job calls; null: it does something else, or more. */
+export function calledSchema(command: string): string | null {
+  const [, quoted, plain] = CALL.exec(command) ?? [];
+  return quoted?.replaceAll('""', '"') ?? plain?.toLowerCase() ?? null;
+}
+
 /**
  * pg_cron knows a job by its name and role: another schema or database has jobs of other names, so that no
  * installation takes those of another away. The document's names are those of the usual schema where pg_cron lives.

@@ -3,7 +3,7 @@ import { parseConfig } from '../../lib/config/config.ts';
 import type { Check, CheckName } from '../../lib/contract.ts';
 import { examine } from '../../lib/doctor/examine.ts';
 import { readFacts } from '../../lib/doctor/inspect.ts';
-import { connectionSettings, type Report, runDoctor } from '../../lib/index.ts';
+import { connectionSettings, installScript, type Report, runDoctor } from '../../lib/index.ts';
 import { openSession } from '../../lib/postgres/session.ts';
 import { runCli } from '../support/cli.ts';
 import type { TestDatabase } from '../support/database.ts';
@@ -87,6 +87,7 @@ test('a transaction that holds locks on a partition, and one with a snapshot', a
   const facts = await readFacts({
     session,
     localClock: session.server.clock,
+    configured: configOf({}).tables,
     tables: configOf({}).tables,
     verified: false,
     pooled: false,
@@ -151,7 +152,7 @@ test('who else manages the tables, and who may not read that', async () => {
     CREATE SCHEMA _timescaledb_catalog; CREATE TABLE _timescaledb_catalog.hypertable (schema_name name, table_name name);
     INSERT INTO _timescaledb_catalog.hypertable VALUES ('app', 'metrics')`);
   expect(await told('other-managers')).toMatch(
-    /^warning: pg_partman manages app\.events[^\n]*\nwarning: The job create-partitions of pg_cron[^\n]*cron\.unschedule\('create-partitions'\);$/,
+    /^warning: pg_partman manages app\.events[^\n]*\nwarning: The job create-partitions of pg_cron[^\n]*cron\.unschedule\(1\);$/,
   );
   expect(await told('other-managers', database, { table: 'metrics' })).toContain(
     'critical: app.metrics is a hypertable',
@@ -162,8 +163,14 @@ test('who else manages the tables, and who may not read that', async () => {
   await database.query(
     `GRANT USAGE ON SCHEMA cron, partman, _timescaledb_catalog TO ${role.name}; GRANT SELECT ON cron.job, partman.part_config, _timescaledb_catalog.hypertable TO ${role.name}`,
   );
-  // Jobs of others are hidden from it.
-  expect(await told('other-managers', role)).toMatch(/^warning: pg_partman [^\n]*$/);
+  // Jobs of others are hidden from it, and that they are is not.
+  expect(await told('other-managers', role)).toMatch(
+    /^warning: pg_partman [^\n]*DELETE FROM partman\.part_config [^\n]*\nunknown: pg_cron [^\n]*row security[^\n]*$/,
+  );
+  await database.query(`ALTER ROLE ${role.name} BYPASSRLS`);
+  expect(await told('other-managers', role)).toMatch(
+    /^warning: pg_partman [^\n]*\nwarning: The job create-partitions [^\n]*$/,
+  );
 
   // Somebody has locked it: nobody waits.
   const locker = await database.connect();
@@ -172,6 +179,50 @@ test('who else manages the tables, and who may not read that', async () => {
   await locker.end();
   await database.query('DROP SCHEMA partman, cron, _timescaledb_catalog CASCADE');
   expect(await told('other-managers')).toMatch(/^ok/);
+});
+
+describe('functions of ours in the database', () => {
+  const install = (settings: Settings, schema?: string) =>
+    database.query(installScript(configOf(settings).tables, { schema }));
+
+  test('whose config is another one now, for a role that may not even call them', async () => {
+    const role = await database.createRole();
+    expect(await told('sql-functions')).toMatch(/^ok: none/);
+    await install({ retention: { years: 2 } });
+    await install({ retention: { years: 7 }, timeZone: '-05:30' }, "the admin's");
+    for (const who of [database, role]) {
+      expect(await told('sql-functions', who, { retention: { years: 7 }, timeZone: '-05:30' })).toMatch(
+        /^critical: [^\n]*partition_keeper[^\n]*app\.events: retention is 2 years there, and 7 years in the config; timeZone is UTC there[^\n]* npx partition-keeper sql \| psql[^\n]*$/,
+      );
+    }
+    await install({ retention: { years: 7 }, timeZone: '-05:30' });
+    expect(await told('sql-functions', role, { retention: { years: 7 }, timeZone: '-05:30' })).toMatch(/^ok/);
+  });
+
+  test('that belong to somebody are not called', async () => {
+    await database.query(`
+      CREATE SEQUENCE app.calls; GRANT USAGE ON SEQUENCE app.calls TO PUBLIC;
+      CREATE SCHEMA trap;
+      CREATE FUNCTION trap.managed_tables() RETURNS SETOF bigint LANGUAGE sql AS 'SELECT nextval(''app.calls'')';
+      COMMENT ON FUNCTION trap.managed_tables() IS 'Partition Keeper: the config the script was made from'`);
+    expect(await told('sql-functions')).toContain(
+      'unknown: The functions of Partition Keeper in schema trap',
+    );
+    expect(await database.query('SELECT is_called FROM app.calls')).toEqual([{ is_called: false }]);
+    await database.query('DROP SCHEMA trap CASCADE');
+  });
+
+  test('that pg_cron calls are no other manager', async () => {
+    await install({});
+    await database.query(`
+      CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint, schedule text, command text, database text, jobname text);
+      INSERT INTO cron.job VALUES (1, '0 2 1 * *', 'CALL partition_keeper.create_partitions();', current_database(), 'create-monthly-partitions'),
+        (2, '0 3 1 */3 *', 'CALL partition_keeper.cleanup_partitions();', 'another', 'cleanup-old-partitions')`);
+    expect(await told('other-managers')).toMatch(/^ok: .*than those of Partition Keeper/);
+    expect(await told('sql-functions')).toContain('call them: create-monthly-partitions (0 2 1 * *) ');
+    await database.query(`DROP SCHEMA cron, partition_keeper, "the admin's" CASCADE`);
+    expect(await told('sql-functions')).toMatch(/^ok: none/);
+  });
 });
 
 test('event triggers, autovacuum, and a role whose transactions are read-only', async () => {

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Report } from '../../lib/index.ts';
 import { type EmbeddedServer, postgresVersions, startEmbeddedServer } from '../../support/embedded-server.ts';
 import { runCli } from '../support/cli.ts';
 import { configFile } from '../support/keeper.ts';
@@ -105,6 +106,25 @@ test('the jobs of the strategy document are scheduled, and once only', async () 
       active: true,
     })),
   );
+});
+
+test('the doctor knows them, and says where others may be hidden', async () => {
+  const doctor = async (url: string): Promise<string> => {
+    const { stdout } = await runCli(['doctor', '--format', 'json'], { config: CONFIG, url });
+    const { checks } = JSON.parse(stdout) as Report;
+    return (checks ?? [])
+      .filter(({ check }) => check === 'other-managers' || check === 'sql-functions')
+      .map(({ check, status, message }) => `${check} ${status}: ${message}`)
+      .join('\n');
+  };
+  expect(await doctor(server.url)).toMatch(
+    /^other-managers ok: .*\nsql-functions ok: .*\nsql-functions ok: .*create-monthly-partitions .*cleanup-old-partitions .*partition-health-check .*$/,
+  );
+  await query("CREATE ROLE watcher LOGIN PASSWORD 'watcher'; GRANT USAGE ON SCHEMA cron TO watcher");
+  const url = new URL(server.url);
+  url.username = 'watcher';
+  url.password = 'watcher';
+  expect(await doctor(url.href)).toMatch(/^other-managers unknown: pg_cron .*row security/);
 });
 
 test('a job that has failed says so, and what it could do stays done', async () => {

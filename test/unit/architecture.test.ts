@@ -72,7 +72,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   convert: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
   serve: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
   reindex: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
-  doctor: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs'],
+  doctor: ['contract', 'errors', 'partition', 'config', 'postgres', 'jobs', 'sql'],
   invoke: ['contract', 'errors', 'config'],
   sql: ['partition', 'postgres'],
   cli: [

@@ -2,10 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Check, CheckName } from '../../../lib/contract.ts';
 import { examine } from '../../../lib/doctor/examine.ts';
-import type { DoctorFacts, OldTransaction, TableFacts } from '../../../lib/doctor/facts.ts';
+import type {
+  CronJob,
+  DoctorFacts,
+  Installation,
+  OldTransaction,
+  TableFacts,
+} from '../../../lib/doctor/facts.ts';
 import { localMinutes, samplesOf } from '../../../lib/doctor/time-zones.ts';
 import { bugsOf, endOfLife } from '../../../lib/doctor/versions.ts';
 import type { PartitionedTable } from '../../../lib/partition/model.ts';
+import type { TableConfig } from '../../../lib/partition/table-config.ts';
+import { type ScriptTable, scriptTable } from '../../../lib/sql/tables.ts';
 import { instant } from '../support/points.ts';
 import { configOf, defaultPartition, gridPartitions, tableOf } from '../support/tables.ts';
 
@@ -58,7 +66,10 @@ const HEALTHY: DoctorFacts = {
   partman: null,
   cron: null,
   hypertables: null,
+  installations: [],
   eventTriggers: [],
+  configured: [configOf()],
+  asked: [configOf()],
   tables: [table()],
   unmanageable: [],
 };
@@ -74,6 +85,24 @@ const told = (facts: Partial<DoctorFacts>, name: CheckName): string =>
 
 const server = (fields: Partial<DoctorFacts['server']>): Partial<DoctorFacts> => ({
   server: { ...HEALTHY.server, ...fields },
+});
+
+const job = (fields: Partial<CronJob>): CronJob => ({
+  id: '7',
+  database: 'app',
+  name: 'nightly',
+  schedule: '0 2 1 * *',
+  command: 'VACUUM',
+  ...fields,
+});
+
+const jobs = (...rows: readonly CronJob[]): DoctorFacts['cron'] => ({ rows, partial: false });
+
+const installation = (fields: Partial<Installation> = {}): Installation => ({
+  schema: 'partition_keeper',
+  owner: 'keeper',
+  tables: [scriptTable(configOf())],
+  ...fields,
 });
 
 const session = (fields: Partial<OldTransaction>): OldTransaction => ({
@@ -253,24 +282,59 @@ describe('who else manages the tables', () => {
     ['DROP TABLE logs.events_2020_01', true],
     ['DROP TABLE logs.events_old', false],
     ['ALTER TABLE logs.events DETACH PARTITION logs.events_2020_01', true],
+    ['DROP TABLE logs.events_archive; ALTER TABLE logs.events DETACH PARTITION logs.events_2020_01', true],
+    ['DROP TABLE logs.events_archive; DROP TABLE logs.my_events', false],
+    ['CALL elsewhere.cleanup_partitions();', true],
     ['create table if not exists x partition of "logs"."events" default', true],
     ['DELETE FROM logs.events WHERE created_at < now()', false],
     ['TRUNCATE other.events', false],
     ['TRUNCATE my_events', false],
     ['VACUUM', false],
   ])('pg_cron: %s', (command, is) => {
-    const cron = { rows: [{ name: 'nightly', schedule: '0 2 1 * *', command }] };
-    expect(told({ cron }, 'other-managers')).toMatch(is ? /^warning: The job nightly of pg_cron/ : /^ok/);
+    expect(told({ cron: jobs(job({ command })) }, 'other-managers')).toMatch(
+      is ? /^warning: The job nightly of pg_cron.*SELECT cron\.unschedule\(7\);$/ : /^ok/,
+    );
+  });
+
+  test.each([
+    ['create-monthly-partitions', true],
+    ['cleanup-old-partitions', true],
+    ['partition-health-check', true],
+    ['cleanup-old-partitions.other', true],
+    ['cleanup-old-partitions@app', true],
+    ['cleanup-old-partitions-of-mine', false],
+    [null, false],
+  ])('pg_cron: a job by the name of %s, whatever it runs', (name, is) => {
+    expect(told({ cron: jobs(job({ name, command: 'CALL app.upkeep()' })) }, 'other-managers')).toMatch(
+      is ? /^warning: The job .*CALL app\.upkeep\(\)/ : /^ok/,
+    );
+  });
+
+  test('pg_cron: jobs for another database are not of this one', () => {
+    const command = 'DROP TABLE logs.events_2020_01';
+    expect(told({ cron: jobs(job({ command, database: 'other' })) }, 'other-managers')).toMatch(/^ok/);
+    expect(told({ cron: jobs(job({ command, database: null })) }, 'other-managers')).toMatch(/^warning/);
+  });
+
+  test('pg_cron: jobs that are hidden are unknown, beside those that are seen', () => {
+    expect(told({ cron: { rows: [], partial: true } }, 'other-managers')).toMatch(
+      /^unknown: pg_cron .*row security shows role keeper only part.*BYPASSRLS\.$/,
+    );
+    const command = 'DROP TABLE logs.events_2020_01';
+    expect(told({ cron: { rows: [job({ command })], partial: true } }, 'other-managers')).toMatch(
+      /^warning: The job nightly .*\nunknown: pg_cron /,
+    );
   });
 
   test('pg_partman and TimescaleDB', () => {
-    expect(told({ partman: { rows: [{ table: 'logs.events' }] } }, 'other-managers')).toMatch(
-      /^warning: pg_partman/,
+    const partman = (table: string) => ({ rows: [{ schema: 'Part man', table }], partial: false });
+    expect(told({ partman: partman('logs.events') }, 'other-managers')).toMatch(
+      /^warning: pg_partman .*DELETE FROM "Part man"\.part_config WHERE parent_table = 'logs\.events';$/,
     );
-    expect(told({ partman: { rows: [{ table: 'logs.other' }] } }, 'other-managers')).toMatch(/^ok/);
-    expect(told({ hypertables: { rows: [{ table: 'logs.events' }] } }, 'other-managers')).toMatch(
-      /^critical/,
-    );
+    expect(told({ partman: partman('logs.other') }, 'other-managers')).toMatch(/^ok/);
+    expect(
+      told({ hypertables: { rows: [{ table: 'logs.events' }], partial: false } }, 'other-managers'),
+    ).toMatch(/^critical/);
     expect(told({ partman: { unreadable: 'no right' } }, 'other-managers')).toMatch(
       /^unknown: pg_partman .*no right/,
     );
@@ -285,6 +349,120 @@ describe('who else manages the tables', () => {
     expect(told({ eventTriggers: [{ ...trigger, tags: ['DROP TABLE'] }] }, 'event-triggers')).toMatch(
       /^info/,
     );
+  });
+});
+
+describe('functions of ours in the database', () => {
+  const made = (fields: Partial<ScriptTable>): Partial<DoctorFacts> => ({
+    installations: [installation({ tables: [{ ...scriptTable(configOf()), ...fields }] })],
+  });
+  /** With functions that were made from the first, and the second as the config now. */
+  const changed = (then: Partial<TableConfig>, now: Partial<TableConfig>): string =>
+    told(
+      { ...made(scriptTable(configOf(then))), configured: [configOf(now)], asked: [configOf(now)] },
+      'sql-functions',
+    );
+
+  test('are not there, or made from this config', () => {
+    expect(told({}, 'sql-functions')).toMatch(/^ok: none are installed/);
+    expect(told(made({}), 'sql-functions')).toMatch(/^ok: those in schema partition_keeper were made from/);
+    expect(
+      changed({ retention: { months: 12 }, timeZone: 'CET' }, { retention: { years: 1 }, timeZone: 'CET' }),
+    ).toMatch(/^ok/);
+  });
+
+  test.each<[string, Partial<TableConfig>, Partial<TableConfig>, string]>([
+    ['a shorter retention', { retention: { years: 2 } }, { retention: { years: 7 } }, 'critical'],
+    ['a longer retention', { retention: { years: 7 } }, { retention: { years: 2 } }, 'warning'],
+    ['a day for 25 hours', { retention: { days: 1 } }, { retention: { hours: 25 } }, 'critical'],
+    ['a retention where there is none any more', { retention: { years: 2 } }, {}, 'critical'],
+    ['none where there is one now', {}, { retention: { years: 2 } }, 'warning'],
+    [
+      'removal that is to detach now',
+      { retention: { years: 2 } },
+      { retention: { years: 2 }, expired: 'detach' },
+      'critical',
+    ],
+    [
+      'a shorter retention by which nothing is removed',
+      { retention: { years: 2 }, grace: { days: 7 } },
+      { retention: { years: 7 }, grace: { days: 7 } },
+      'warning',
+    ],
+    ['another interval', { interval: 'day' }, {}, 'warning'],
+    ['another time zone', { timeZone: 'Europe/Berlin' }, {}, 'warning'],
+    ['another premake', { premake: 6 }, {}, 'warning'],
+    ['another share', { maxExpiredShare: 0.9 }, {}, 'warning'],
+    ['another key', { partitionKey: 'at' }, {}, 'warning'],
+    ['another time to wait', { overdueAfter: { days: 1 } }, {}, 'warning'],
+  ])('that have %s', (_, then, now, severity) => {
+    expect(changed(then, now)).toMatch(new RegExp(`^${severity}: `));
+  });
+
+  test('that differ are told with both values and the remedy', () => {
+    expect(changed({ retention: { years: 2 }, premake: 3 }, { retention: { years: 7 }, premake: 6 })).toBe(
+      'critical: The functions of Partition Keeper in schema partition_keeper (owner keeper) were made from another config of logs.events: premake is 3 there, and 6 in the config; retention is 2 years there, and 7 years in the config. Their cleanup_partitions() drops what the config keeps. npx partition-keeper sql | psql -v ON_ERROR_STOP=1 -q "$DATABASE_URL"',
+    );
+    const elsewhere = installation({ schema: 'my jobs', tables: [scriptTable(configOf({ premake: 9 }))] });
+    expect(told({ installations: [elsewhere] }, 'sql-functions')).toContain(
+      "npx partition-keeper sql --schema 'my jobs' | psql",
+    );
+  });
+
+  test('and tables that only they, or only the config know', () => {
+    const more = scriptTable(configOf({ table: 'more', retention: { years: 1 } }));
+    const both = [installation({ tables: [scriptTable(configOf()), more] })];
+    expect(told({ installations: both }, 'sql-functions')).toMatch(
+      /^warning: .*look after logs\.more, which is not in the config, and drop its partitions after 1 year\./,
+    );
+    // Of the config, though not looked at.
+    const configured = [configOf(), configOf({ table: 'more', retention: { years: 1 } })];
+    expect(told({ installations: both, configured }, 'sql-functions')).toMatch(/^ok/);
+    expect(told({ ...made({}), configured, asked: configured }, 'sql-functions')).toMatch(
+      /^warning: .* do not know logs\.more of the config\./,
+    );
+    const second = installation({ schema: 'second', tables: [more] });
+    expect(
+      told({ installations: [installation(), second], configured, asked: configured }, 'sql-functions'),
+    ).toMatch(/^ok: those in schema partition_keeper, second/);
+    // Of somebody else, who has a config of his own.
+    expect(told({ installations: [second] }, 'sql-functions')).toMatch(/^info: .*second.*logs\.more/);
+  });
+
+  test('that somebody has written in another way', () => {
+    expect(told({ installations: [installation({ tables: null })] }, 'sql-functions')).toMatch(
+      /^unknown: .*SELECT \* FROM "partition_keeper"\."managed_tables"\(\);/,
+    );
+  });
+
+  test('are called by jobs of pg_cron, which is as it should be', () => {
+    const cron = jobs(
+      job({ name: 'create-monthly-partitions', command: 'CALL partition_keeper.create_partitions();' }),
+      job({ name: 'cleanup-old-partitions', command: 'call "partition_keeper" . x()' }),
+      job({ name: null, command: 'SELECT * FROM Partition_Keeper.cleanup_old_partitions()' }),
+    );
+    const facts = { cron, installations: [installation()] };
+    expect(told(facts, 'sql-functions')).toMatch(
+      /\nok: jobs of pg_cron call them: create-monthly-partitions \(0 2 1 \* \*\), one without a name/,
+    );
+    expect(told(facts, 'other-managers')).toMatch(/^warning: The job cleanup-old-partitions[^\n]*$/);
+    expect(
+      told(
+        {
+          ...facts,
+          cron: jobs(
+            job({ command: 'CALL partition_keeper.create_partitions(); DROP TABLE logs.events_2020_01' }),
+          ),
+        },
+        'other-managers',
+      ),
+    ).toMatch(/^warning/);
+    expect(
+      told(
+        { ...facts, cron: jobs(job({ command: 'CALL partition_keeper.create_partitions()' })) },
+        'other-managers',
+      ),
+    ).toMatch(/^ok: .*than those of Partition Keeper/);
   });
 });
 
