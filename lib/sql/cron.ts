@@ -10,8 +10,9 @@ interface CronJob {
   readonly command: string;
 }
 
-/** What stands for the name of the database in what is run in another one. */
+/** What stands for the names of the database and of the role of the jobs in what is run in another database. */
 const DATABASE = 'DATABASE';
+const ROLE = 'ROLE';
 
 /** The names of the strategy document. */
 const NAMES = {
@@ -73,15 +74,21 @@ const callsSchema = (schema: string): string =>
 const argumentsOf = ({ name, schedule, command }: CronJob): string =>
   [name, schedule, command].map(quoteLiteral).join(', ');
 
-/** The calls for the database of pg_cron, where that is another: with the name of this one for `DATABASE`. */
+/**
+ * The calls for the database of pg_cron, where that is another: with the name of this one for `DATABASE`. Without a role,
+ * a job would run as whoever schedules it, and lend the rights of a superuser to the role that can replace what it calls.
+ */
 export const schedulingElsewhere = (tables: readonly TableConfig[], schema: string): string[] =>
   jobsOf(tables, schema, DATABASE).map(
-    (job) => `SELECT cron.schedule_in_database(${argumentsOf(job)}, ${quoteLiteral(DATABASE)});`,
+    (job) =>
+      `SELECT cron.schedule_in_database(${argumentsOf(job)}, ${quoteLiteral(DATABASE)}, ${quoteLiteral(ROLE)});`,
   );
 
+/** By name, a job is found for its own role only. */
 export const unschedulingElsewhere = (schema: string): string[] =>
   Object.values(NAMES).map(
-    (name) => `SELECT cron.unschedule(${quoteLiteral(nameOf(name, schema, DATABASE))});`,
+    (name) =>
+      `SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname = ${quoteLiteral(nameOf(name, schema, DATABASE))} AND username = ${quoteLiteral(ROLE)};`,
   );
 
 /** A job of the same name and role is replaced, if it was one of this schema and database; else nothing is done. */

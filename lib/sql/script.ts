@@ -74,8 +74,11 @@ function header(tables: readonly TableConfig[], schema: string): string {
     `    partition of more than ${LARGEST_DEFAULT_MIB} MiB, which would be looked through while writers wait.`,
     '  - Comparing the clock of the server with another: whoever sets that clock decides what is past retention.',
     '',
-    'Where pg_cron lives in another database of the server, schedule the jobs there, with the name of this database for',
-    'DATABASE, twice in each call. Its times are GMT unless cron.timezone says otherwise; 1 */3 is January, April, July and October.',
+    'Where pg_cron lives in another database of the server, a superuser schedules the jobs there, with the name of this database',
+    'for DATABASE, twice in each call, and for ROLE that of the role that installs this script, which the jobs then run as.',
+    'Without the role they would run as the superuser, who would lend his rights to whoever can replace the functions. A role',
+    'that is no superuser needs EXECUTE on cron.schedule_in_database, and leaves the last argument out: the jobs are its own.',
+    'Times are GMT unless cron.timezone says otherwise; 1 */3 is January, April, July and October.',
     ...schedulingElsewhere(tables, schema).map((call) => `  ${call}`),
   ]);
 }
@@ -162,7 +165,8 @@ export function uninstallScript({
   return `${[
     comment([
       `Partition Keeper: removes its functions from the schema ${schemaSql(schema)}, and their jobs. No partition is touched.`,
-      'Where pg_cron lives in another database of the server, remove the jobs there, with the name of this one for DATABASE:',
+      'Where pg_cron lives in another database of the server, remove the jobs there, with the name of this one for DATABASE,',
+      'and for ROLE that of the role they run as:',
       ...unschedulingElsewhere(schema).map((call) => `  ${call}`),
     ]),
     BEGIN,

@@ -36,8 +36,10 @@ afterAll(async () => {
   await server?.stop();
 });
 
-async function query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: server.url });
+async function query<Row extends pg.QueryResultRow>(sql: string, database = 'postgres'): Promise<Row[]> {
+  const url = new URL(server.url);
+  url.pathname = database;
+  const client = new pg.Client({ connectionString: url.href });
   await client.connect();
   try {
     return (await client.query<Row>(sql)).rows;
@@ -54,10 +56,11 @@ async function runScript(...flags: readonly string[]): Promise<void> {
   await query(stdout);
 }
 
-const partitions = async (table: string): Promise<string[]> =>
+const partitions = async (table: string, database?: string): Promise<string[]> =>
   (
     await query<{ name: string }>(
       `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = '${table}'::regclass ORDER BY 1`,
+      database,
     )
   ).map(({ name }) => name);
 
@@ -177,6 +180,55 @@ test('another schema has jobs of its own, and a job that does something else is 
     await query('TRUNCATE cron.job; INSERT INTO cron.job SELECT * FROM public.kept; DROP TABLE public.kept');
   }
   await runScript('--pg-cron');
+});
+
+test('in another database, jobs run as the role that has installed the functions', async () => {
+  await query('CREATE ROLE keeper LOGIN; GRANT USAGE ON SCHEMA cron TO keeper');
+  await query('CREATE DATABASE elsewhere');
+  const asKeeper = 'SET SESSION AUTHORIZATION keeper';
+  const { stdout } = await runCli(['sql'], { config: CONFIG });
+  await query(
+    `CREATE SCHEMA app AUTHORIZATION keeper; GRANT CREATE ON DATABASE elsewhere TO keeper; ${asKeeper};
+     CREATE TABLE app.events (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+     CREATE TABLE app.orders (at timestamp NOT NULL) PARTITION BY RANGE (at)`,
+    'elsewhere',
+  );
+  await query(`${asKeeper}; ${stdout}`, 'elsewhere');
+
+  /** The calls that are printed at the head of a script, for this database and role. */
+  const callsIn = (script: string, name: string): string =>
+    [...script.matchAll(/^-- +(SELECT cron\..*;)$/gm)]
+      .flatMap(([, call = '']) => (call.includes(`cron.${name}(`) ? [call] : []))
+      .join('\n')
+      .replaceAll('DATABASE', 'elsewhere')
+      .replaceAll('ROLE', 'keeper');
+  const scheduling = callsIn(stdout, 'schedule_in_database');
+  const unscheduling = callsIn(
+    (await runCli(['sql', '--uninstall'], { config: CONFIG })).stdout,
+    'unschedule',
+  );
+  const jobs = () =>
+    query("SELECT jobname, command, username FROM cron.job WHERE database = 'elsewhere' ORDER BY jobid");
+  const wanted = [
+    ['create-monthly-partitions@elsewhere', 'CALL partition_keeper.create_partitions();'],
+    ['cleanup-old-partitions@elsewhere', 'CALL partition_keeper.cleanup_partitions();'],
+    ['partition-health-check@elsewhere', 'SELECT partition_keeper.require_partition_health();'],
+  ].map(([jobname, command]) => ({ jobname, command, username: 'keeper' }));
+
+  await expect(query(`${asKeeper}; ${scheduling}`)).rejects.toMatchObject({ code: '42501' });
+  await query(scheduling);
+  expect(await jobs()).toEqual(wanted);
+  expect(await runJob('create-monthly-partitions@elsewhere')).toMatchObject({ status: 'succeeded' });
+  expect(await partitions('app.orders', 'elsewhere')).toHaveLength(3);
+  await query(unscheduling);
+  expect(await jobs()).toEqual([]);
+
+  // Without a superuser, it takes the right on the function, and no name of a role.
+  await query('GRANT EXECUTE ON FUNCTION cron.schedule_in_database TO keeper');
+  await query(`${asKeeper}; ${scheduling.replaceAll(", 'keeper');", ');')}`);
+  expect(await jobs()).toEqual(wanted);
+  await query(`${asKeeper}; ${unscheduling}`);
+  expect(await jobs()).toEqual([]);
 });
 
 test('uninstalling takes the jobs away, but no other job, and no partition', async () => {
