@@ -90,22 +90,32 @@ END`,
     parameters: ['schema_name text', 'table_name text', 'partition_date date DEFAULT NULL'],
     returns: 'text',
     about:
-      'creates the partition that holds the date (today unless given), of the interval the config has for the table',
+      'creates the partition that holds now, or the date, of the interval the config has for the table; of hours, those of the whole day',
     body: `
 DECLARE
-  zone text := (SELECT t.time_zone FROM ${s}.managed_tables() AS t
-    WHERE t.schema_name = create_monthly_partition.schema_name AND t.table_name = create_monthly_partition.table_name);
-  day date := coalesce(partition_date, (now() AT TIME ZONE zone)::date);
-  at timestamptz := ${s}._first_instant(day::timestamp, zone);
+  wanted record;
+  first_instant timestamptz := now();
+  last_instant timestamptz := now();
   results text;
+  has_created boolean;
 BEGIN
-  SELECT string_agg(w.result, E'\\n') INTO results
-  FROM ${s}._work('create', schema_name, table_name, NULL::int, at, at + interval '1 microsecond', NULL::timestamptz) AS w;
-  -- There is nothing else that an error would undo.
-  IF results !~ '^Created' THEN
+  SELECT t.step, t.time_zone INTO wanted FROM ${s}.managed_tables() AS t
+  WHERE t.schema_name = create_monthly_partition.schema_name AND t.table_name = create_monthly_partition.table_name;
+  IF partition_date IS NOT NULL THEN
+    first_instant := ${s}._first_instant(partition_date::timestamp, wanted.time_zone);
+    -- A day of 23 or 25 hours ends with them.
+    last_instant := CASE wanted.step WHEN 'hour'
+      THEN ${s}._first_instant((partition_date + 1)::timestamp, wanted.time_zone) - interval '1 microsecond' ELSE first_instant END;
+  END IF;
+  SELECT string_agg(coalesce(w.result, format('STOPPED: %I.%I: not finished, so that nobody waits for the locks of this transaction for long: do it again', schema_name, table_name)), E'\\n'),
+         bool_or(w.result ~ '^Created')
+  INTO results, has_created
+  FROM ${s}._work('create', schema_name, table_name, NULL::int, first_instant, last_instant + interval '1 microsecond', NULL::timestamptz) AS w;
+  -- There is nothing that an error would undo.
+  IF NOT has_created THEN
     RAISE EXCEPTION USING ERRCODE = 'PKERR', MESSAGE = results;
   END IF;
-  RETURN coalesce(results, format('Nothing to create: %I.%I has partitions for the interval of %s, or it is past retention', schema_name, table_name, day));
+  RETURN coalesce(results, format('Nothing to create: %I.%I has partitions for the interval of %s, or it is past retention', schema_name, table_name, coalesce(partition_date::text, 'now')));
 END`,
   },
   {

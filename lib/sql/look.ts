@@ -63,14 +63,20 @@ END`,
     parameters: ['at timestamptz DEFAULT now()'],
     returns:
       'TABLE (schema_name text, table_name text, missing text, bounds text, reason text, problem text)',
-    about: 'the partitions that are missing and would be created, as of the instant',
+    about:
+      'the partitions that are missing and would be created, as of the instant; and the tables of which that is not known, with the problem',
     body: `
 DECLARE
   one record;
 BEGIN
   FOR one IN SELECT * FROM ${s}.managed_tables() AS t ORDER BY t.ordinal LOOP
-    RETURN QUERY SELECT one.schema_name, one.table_name, p.name, p.bounds, p.reason, p.problem
-    FROM ${s}._plan_create(one.schema_name, one.table_name, at, NULL::int, NULL::timestamptz, NULL::timestamptz, NULL::text[]) AS p;
+    BEGIN
+      RETURN QUERY SELECT one.schema_name, one.table_name, p.name, p.bounds, p.reason, p.problem
+      FROM ${s}._plan_create(one.schema_name, one.table_name, at, NULL::int, NULL::timestamptz, NULL::timestamptz, NULL::text[]) AS p;
+    EXCEPTION WHEN OTHERS THEN
+      -- What is wrong with one table hides nothing of the others.
+      RETURN QUERY SELECT one.schema_name, one.table_name, NULL::text, NULL::text, NULL::text, SQLERRM;
+    END;
   END LOOP;
 END`,
   },
@@ -80,14 +86,20 @@ END`,
     parameters: ['at timestamptz DEFAULT now()'],
     returns:
       'TABLE (schema_name text, table_name text, partition text, bounds text, kept_because text, refusal text)',
-    about: 'the partitions that are past retention as of the instant, and why some are kept; removes nothing',
+    about:
+      'the partitions that are past retention as of the instant, and why some are kept, or all of a table; removes nothing',
     body: `
 DECLARE
   one record;
 BEGIN
   FOR one IN SELECT * FROM ${s}.managed_tables() AS t ORDER BY t.ordinal LOOP
-    RETURN QUERY SELECT one.schema_name, one.table_name, format('%I.%I', p.schema, p.name), p.bounds, p.kept_because, p.refusal
-    FROM ${s}._plan_cleanup(one.schema_name, one.table_name, at) AS p;
+    BEGIN
+      RETURN QUERY SELECT one.schema_name, one.table_name, format('%I.%I', p.schema, p.name), p.bounds, p.kept_because, p.refusal
+      FROM ${s}._plan_cleanup(one.schema_name, one.table_name, at) AS p;
+    EXCEPTION WHEN OTHERS THEN
+      -- As above. It is no partition to be removed.
+      RETURN QUERY SELECT one.schema_name, one.table_name, NULL::text, NULL::text, SQLERRM, NULL::text;
+    END;
   END LOOP;
 END`,
   },
@@ -102,7 +114,7 @@ END`,
 DECLARE
   wanted record;
   parent record;
-  cutoff timestamptz := ${s}._cutoff(p_schema, p_table, p_at);
+  cutoff timestamptz;
   overdue timestamptz;
   grid_zone text;
   now_place timestamp;
@@ -124,6 +136,7 @@ DECLARE
 BEGIN
   SELECT * INTO wanted FROM ${s}.managed_tables() AS t WHERE t.schema_name = p_schema AND t.table_name = p_table;
   SELECT * INTO parent FROM ${s}._table(p_schema, p_table) AS t;
+  cutoff := ${s}._cutoff(p_schema, p_table, p_at);
   grid_zone := ${s}._grid_zone(parent.key_type, wanted.time_zone);
   now_place := ${s}._place_of(parent.key_type, wanted.time_zone, p_at);
   SELECT coalesce(array_agg(p.starts ORDER BY p.starts, p.ends), '{}'), coalesce(array_agg(p.ends ORDER BY p.starts, p.ends), '{}'),
@@ -186,8 +199,9 @@ BEGIN
   ELSIF total < 2 THEN
     RETURN QUERY SELECT 'too-few', 'warning', format('too few partitions: %s', total);
   END IF;
-EXCEPTION WHEN SQLSTATE 'PKERR' THEN
-  RETURN QUERY SELECT 'not-partitioned', 'critical', SQLERRM;
+EXCEPTION WHEN OTHERS THEN
+  -- It is not as configured, or something else keeps it from being looked at: the other tables have their lines all the same.
+  RETURN QUERY SELECT CASE SQLSTATE WHEN 'PKERR' THEN 'not-partitioned' ELSE 'unseen' END, 'critical', SQLERRM;
 END`,
     settings: ["lock_timeout = '50ms'", 'row_security = off'],
   },

@@ -309,6 +309,48 @@ describe('creation', () => {
     await database.query('DROP SCHEMA evil CASCADE');
   });
 
+  const createOne = async (date?: string): Promise<string> => {
+    const call = `create_monthly_partition('app', 'events'${date === undefined ? '' : `, '${date}'`})`;
+    for (;;) {
+      const text = String((await column(`SELECT partition_keeper.${call}`))[0]);
+      if (!text.includes('STOPPED')) return text;
+    }
+  };
+
+  test('of the current partition is that of this hour, where intervals are hours', async () => {
+    await createEvents();
+    await install({ interval: 'hour', timeZone: 'Asia/Kolkata' });
+    // One transaction, and so one moment.
+    await database.query(`
+      SELECT partition_keeper.create_monthly_partition('app', 'events');
+      INSERT INTO app.events VALUES (now())`);
+    expect(await names()).toHaveLength(1);
+    await createOne();
+    expect((await names()).length).toBeLessThanOrEqual(2);
+  });
+
+  test.each([
+    ['timestamptz', '2026-03-29', 23, '2026-03-28 23:00:00', '2026-03-29 22:00:00'],
+    // The hour that clocks show twice is one partition.
+    ['timestamptz', '2026-10-25', 24, '2026-10-24 22:00:00', '2026-10-25 23:00:00'],
+    ['timestamp', '2026-03-29', 24, '2026-03-29', '2026-03-30'],
+  ])(
+    'for a date is of all its hours, where intervals are hours: %s, %s',
+    async (type, date, count, from, to) => {
+      await createEvents(`at ${type} NOT NULL`);
+      await install({ interval: 'hour', timeZone: 'Europe/Berlin' });
+      await createOne(date);
+      const bounds = Object.values(await partitionsOf(database)).map((text) => text.split(' .. '));
+      expect(bounds).toHaveLength(count);
+      expect([bounds[0]?.[0], ...bounds.map(([, end]) => end)]).toEqual([
+        from,
+        ...bounds.slice(1).map(([begin]) => begin),
+        to,
+      ]);
+      expect(await createOne(date)).toContain('Nothing to create');
+    },
+  );
+
   test('of one partition that is not possible does not keep the others', async () => {
     await createEvents();
     await database.query(`
@@ -447,6 +489,49 @@ describe('health', () => {
   });
 });
 
+describe('what is wrong with one table', () => {
+  test('hides nothing of the others', async () => {
+    await createEvents();
+    await database.query(`
+      CREATE TABLE app.plain (at timestamptz NOT NULL);
+      CREATE TABLE app.zoned (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      ${partition('of_old', -9)} ${partition('present', 0)}`);
+    const retention = { months: 3 };
+    const tables = [
+      { table: 'gone' },
+      { table: 'plain' },
+      { table: 'zoned', timeZone: 'Europe/Lisbon', retention },
+      { retention },
+    ];
+    // A server of older time zones.
+    await database.query(scriptFor(tables).replaceAll("'Europe/Lisbon'", "'Europe/Nowhere'"));
+    const problems = [
+      ['gone', expect.stringContaining('no such table')],
+      ['plain', expect.stringContaining('not a partitioned table')],
+      ['zoned', expect.stringContaining('Europe/Nowhere')],
+    ];
+    const rows = async (query: string): Promise<unknown[]> =>
+      (await database.query(query)).map((row) => Object.values(row));
+    expect(
+      await rows('SELECT table_name, problem FROM partition_keeper.partition_gaps() WHERE missing IS NULL'),
+    ).toEqual(problems);
+    expect(
+      await column('SELECT DISTINCT table_name FROM partition_keeper.partition_gaps() WHERE problem IS NULL'),
+    ).toEqual(['events']);
+    expect(
+      await rows('SELECT table_name, kept_because, partition FROM partition_keeper.partition_removals()'),
+    ).toEqual([...problems.map((problem) => [...problem, null]), ['events', null, 'app.of_old']]);
+    expect(
+      await rows(
+        `SELECT table_name, status FROM partition_keeper.check_partition_health() WHERE status <> 'OK'`,
+      ),
+    ).toEqual([...problems, ['events', expect.stringContaining('see partition_gaps()')]]);
+    expect(
+      await column('SELECT partition FROM partition_keeper.partition_sizes() ORDER BY partition'),
+    ).toEqual(['app.of_old', 'app.present']);
+  });
+});
+
 describe('names of any kind', () => {
   test('are names', async () => {
     const schema = `we"ird $check$ \\ 'x'; DROP`;
@@ -566,9 +651,13 @@ describe('removal', () => {
           .join(';'),
       );
       await database.query(script.replaceAll("'Asia/Tokyo'", `'${timeZone}'`));
-      const removals = database.query('SELECT partition, refusal FROM partition_keeper.partition_removals()');
+      const removals = database.query(
+        'SELECT partition, kept_because, refusal FROM partition_keeper.partition_removals()',
+      );
       if (against !== '') {
-        expect((await refusal(removals)).message).toContain(against);
+        expect(await removals).toEqual([
+          { partition: null, kept_because: expect.stringContaining(against), refusal: null },
+        ]);
         expect(
           (await refusal(database.query('CALL partition_keeper.create_partitions()'))).message,
         ).toContain(against);
@@ -873,7 +962,7 @@ describe('installing', () => {
     const script = scriptFor([{ interval: one }, { table: 'others', interval: other }], { pgCron: true });
     expect(script).toContain(`SELECT cron.schedule('create-monthly-partitions', '${schedule}', `);
     expect(script).toContain(
-      `cron.schedule_in_database('create-monthly-partitions@DATABASE', '${schedule}', `,
+      `cron.schedule_in_database('create-monthly-partitions@DATABASE', '${schedule}', 'CALL partition_keeper.create_partitions();', 'DATABASE', 'ROLE');`,
     );
   });
 
