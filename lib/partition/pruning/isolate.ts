@@ -142,7 +142,8 @@ function dateTrunc(
     `'${unit === 'quarter' ? '3 months' : `1 ${unit}`}'::interval`,
     key,
   );
-  return aligned ? solved : inexact(solved);
+  // In another zone, the next one may begin at another time by the session's clock.
+  return aligned && zone === undefined ? solved : inexact(solved);
 }
 
 const FORMATS: Readonly<Record<string, readonly [Unit, RegExp]>> = {
@@ -213,8 +214,24 @@ function uuidTime(operator: string, value: Moment, key: Key): Solved {
   }
 }
 
-/** Months have no fixed length: adding them and taking them away again may end elsewhere. */
-const isFixed = (text: string): boolean => /^\(?'[^']*'::|^\d+$/.test(text) && !/mon|year/.test(text);
+/** Names of the zone in which every day has 24 hours. */
+const WITHOUT_CLOCK_CHANGES = /^(?:Etc\/)?(?:UTC|UCT|GMT|Universal|Zulu)$/i;
+
+/**
+ * Whether a span, added to an expression and taken away again, ends where it began. Months have no fixed length; nor
+ * have days on the calendar of a session whose clocks change, by which they are added to instants. A difference of two
+ * instants counts days of 24 hours.
+ */
+function isFixed(text: string, to: Expression, key: Key): boolean {
+  if (!/^\(?'[^']*'::|^\d+$/.test(text) || /mon|year/.test(text)) return false;
+  const type = typeOf(to, key);
+  return (
+    !text.includes('day') ||
+    type === 'timestamp' ||
+    type === 'date' ||
+    WITHOUT_CLOCK_CHANGES.test(key.timeZone)
+  );
+}
 
 function arithmetic(
   { operator: sign, left, right }: Comparison,
@@ -226,13 +243,13 @@ function arithmetic(
   if (mentionsKey(left, key) && !mentionsKey(right, key) && (sign === '+' || sign === '-')) {
     const text = typed(bare, key.type);
     const solved = solve(left, operator, sql(`(${text} ${sign === '+' ? '-' : '+'} ${right.text})`), key);
-    return isFixed(right.text) ? solved : inexact(solved);
+    return isFixed(right.text, left, key) ? solved : inexact(solved);
   }
   const other = flipped(operator);
   if (sign !== '-' || mentionsKey(left, key) || other === undefined) return null;
   const text = typed(bare, 'interval');
   const solved = solve(right, other, sql(`(${left.text} - ${text})`), key);
-  return isFixed(text) ? solved : inexact(solved);
+  return isFixed(text, right, key) ? solved : inexact(solved);
 }
 
 function call(name: string, args: readonly Expression[], operator: string, value: Moment, key: Key): Solved {

@@ -65,6 +65,10 @@ describe('a condition on an expression of the key becomes one on the key', () =>
     ["((e.at + '1 day'::interval) > now())", "at > (now() - '1 day'::interval)"],
     ["((e.at - '1 mon'::interval) > now())", "about: at > (now() + '1 mon'::interval)"],
     [
+      `(date_trunc('day'::text, e.at, 'Asia/Tokyo'::text) = date_trunc('day'::text, now(), 'Asia/Tokyo'::text))`,
+      `about: at >= date_trunc('day'::text, now(), 'Asia/Tokyo'::text) AND at < (date_trunc('day'::text, now(), 'Asia/Tokyo'::text) + '1 day'::interval)`,
+    ],
+    [
       "((e.at)::text ~~ '2026-02%'::text)",
       "at >= '2026-02-01 00:00:00+00'::timestamptz AND at < '2026-03-01 00:00:00+00'::timestamptz",
     ],
@@ -80,6 +84,26 @@ describe('a condition on an expression of the key becomes one on the key', () =>
     ],
   ])('%s', (condition, expected) => {
     expect(rewrite(condition)).toBe(expected);
+  });
+
+  test.each([
+    ['timestamptz', 'UTC', "((now() - e.at) < '7 days'::interval)", true],
+    ['timestamptz', 'Etc/UTC', "((now() - e.at) < '7 days'::interval)", true],
+    ['timestamptz', 'Europe/Berlin', "((now() - e.at) < '7 days'::interval)", false],
+    ['timestamptz', 'Europe/Berlin', "((now() - e.at) < '36:00:00'::interval)", true],
+    ['timestamptz', 'Europe/Berlin', "((e.at + '1 day'::interval) > now())", false],
+    [
+      'timestamptz',
+      'Europe/Berlin',
+      "(((e.at AT TIME ZONE 'UTC'::text) + '1 day'::interval) > LOCALTIMESTAMP)",
+      true,
+    ],
+    ['timestamptz', 'EST5EDT,M3.2.0,M11.1.0', "((now() - e.at) < '7 days'::interval)", false],
+    ['timestamp', 'Europe/Berlin', "((LOCALTIMESTAMP - e.at) < '7 days'::interval)", true],
+    ['date', 'Europe/Berlin', "((e.at + '1 day'::interval) > LOCALTIMESTAMP)", true],
+    ['date', 'Europe/Berlin', '((CURRENT_DATE - e.at) < 7)', true],
+  ] as const)('days of a %s in a session in %s: %s', (type, timeZone, condition, exact) => {
+    expect(rewrite(condition, keyOf(type, timeZone))).toMatch(exact ? /^at / : /^about: at /);
   });
 
   test('a UUIDv7 is compared with the lowest one of the moment', () => {
