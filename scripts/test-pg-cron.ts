@@ -1,7 +1,7 @@
 /**
  * Runs test/pg-cron on a server with the extension pg_cron: one that is installed as Debian and Ubuntu do it, else
- * their packages, unpacked into a temporary folder, which takes no root. Where neither can be had, says so and ends
- * well. Further arguments go to Vitest.
+ * their packages, unpacked into a temporary folder, which takes no root. Where they cannot be downloaded, says so and
+ * ends well; anything else that is wrong with them is a failure. Further arguments go to Vitest.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PACKAGED_VERSIONS, unpackPackages } from '../support/debian-packages.ts';
 import type { PostgresVersion } from '../support/embedded-server.ts';
-import { runTests } from './extension-tests.ts';
+import { runTests, sayNotRun } from './extension-tests.ts';
 
 const run = promisify(execFile);
 
@@ -33,7 +33,7 @@ function findIn(root: string): Found | undefined {
   return undefined;
 }
 
-/** The packages of the first version that apt has both for. */
+/** The packages of the first version that apt has both for; undefined if they cannot be downloaded. */
 async function unpackInto(folder: string): Promise<Found | undefined> {
   for (const version of PACKAGED_VERSIONS) {
     const packages = [`postgresql-${version}`, `postgresql-${version}-cron`];
@@ -41,7 +41,9 @@ async function unpackInto(folder: string): Promise<Found | undefined> {
     const { stdout } = await run('ldd', [join(nativeIn(folder, version), 'bin/postgres')]);
     if (stdout.includes('not found'))
       throw new Error(`libraries are missing: ${stdout.match(/\S+(?= => not found)/g)?.join(', ')}`);
-    return findIn(folder);
+    const found = findIn(folder);
+    if (found === undefined) throw new Error(`${packages.join(' and ')} bring no server with pg_cron`);
+    return found;
   }
   return undefined;
 }
@@ -51,15 +53,9 @@ let exitCode = 0;
 try {
   // The server may run as another user.
   await chmod(folder, 0o755);
-  let problem = 'apt-get has no packages of it';
-  const found =
-    findIn('/') ??
-    (await unpackInto(folder).catch((error: unknown) => {
-      problem = error instanceof Error ? error.message : String(error);
-      return undefined;
-    }));
+  const found = findIn('/') ?? (await unpackInto(folder));
   if (found === undefined) {
-    console.log(`pg_cron cannot be had here (${problem}), so jobs are not seen to run.`);
+    await sayNotRun('the jobs under pg_cron: apt-get cannot download packages of it');
   } else {
     Object.assign(process.env, { PG_CRON_NATIVE: found.native, PG_CRON_VERSION: String(found.version) });
     exitCode = await runTests('test/pg-cron/vitest.config.ts');

@@ -1,14 +1,14 @@
 /**
  * Runs test/pg-partman with the functions of pg_partman: those in the file PG_PARTMAN_SQL, else those installed here
- * as Debian and Ubuntu do it, else those of their package, unpacked into a temporary folder. Where none can be had,
- * says so and ends well. Further arguments go to Vitest.
+ * as Debian and Ubuntu do it, else those of their package, unpacked into a temporary folder. Where that cannot be
+ * downloaded, says so and ends well; anything else that is wrong with it is a failure. Further arguments go to Vitest.
  */
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PACKAGED_VERSIONS, unpackPackages } from '../support/debian-packages.ts';
-import { runTests } from './extension-tests.ts';
+import { runTests, sayNotRun } from './extension-tests.ts';
 
 /** The script that makes the version the extension has by default. */
 async function findIn(root: string): Promise<string | undefined> {
@@ -23,10 +23,14 @@ async function findIn(root: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Their package for the first version that apt has one for. */
+/** Their package for the first version that apt has one for; undefined if none can be downloaded. */
 async function unpackInto(folder: string): Promise<string | undefined> {
   for (const version of PACKAGED_VERSIONS) {
-    if (await unpackPackages([`postgresql-${version}-partman`], folder)) return await findIn(folder);
+    const name = `postgresql-${version}-partman`;
+    if (!(await unpackPackages([name], folder))) continue;
+    const found = await findIn(folder);
+    if (found === undefined) throw new Error(`${name} brings no functions of pg_partman`);
+    return found;
   }
   return undefined;
 }
@@ -36,7 +40,7 @@ let exitCode = 0;
 try {
   const file = process.env['PG_PARTMAN_SQL'] ?? (await findIn('/')) ?? (await unpackInto(folder));
   if (file === undefined) {
-    console.log('pg_partman cannot be had here, so no table has been taken over from it.');
+    await sayNotRun('taking tables over from pg_partman: apt-get cannot download packages of it');
   } else {
     process.env['PG_PARTMAN_SQL'] = file;
     exitCode = await runTests('test/pg-partman/vitest.config.ts');

@@ -9,7 +9,8 @@ export const PACKAGED_VERSIONS = [15, 17, 16, 18, 14] as const;
 
 /**
  * Fetches packages of Debian or Ubuntu and unpacks them into the folder: nothing is installed, and it takes no root.
- * False if apt is not there or has not all of them.
+ * False if apt is not there or cannot download all of them.
+ * @throws when one that was downloaded cannot be unpacked
  */
 export async function unpackPackages(names: readonly string[], folder: string): Promise<boolean> {
   try {
