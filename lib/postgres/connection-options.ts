@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { parse } from 'pg-connection-string';
 import { usageError } from '../errors.ts';
-import { parseSslMode, type TlsSettings } from './tls-settings.ts';
+import { type Environment, type TlsSettings, tlsSettings } from './tls-settings.ts';
 
 /** Where and as whom to connect. */
 export interface ConnectionSettings {
@@ -15,8 +15,6 @@ export interface ConnectionSettings {
   /** Milliseconds until an unanswered connection attempt counts as failed. */
   readonly connectTimeoutMs: number;
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_CONNECT_TIMEOUT_SECONDS = 10;
 
@@ -68,7 +66,7 @@ function portOf(text: string | undefined): number {
 /**
  * Settings from a URL or, where the URL is silent, from libpq's environment variables.
  * @param url flag; absent: `DATABASE_URL`
- * @throws KeeperError on a URL that cannot be parsed or an unknown sslmode
+ * @throws KeeperError on a URL that cannot be parsed, an unknown sslmode or a protection that is not supported
  */
 export function connectionSettings(url: string | undefined, env: Environment): ConnectionSettings {
   const given = url ?? env['DATABASE_URL'];
@@ -85,11 +83,6 @@ export function connectionSettings(url: string | undefined, env: Environment): C
     database: parts?.database || env['PGDATABASE'] || user,
     password: parts?.password || env['PGPASSWORD'],
     connectTimeoutMs: (seconds > 0 ? seconds : DEFAULT_CONNECT_TIMEOUT_SECONDS) * 1000,
-    tls: {
-      mode: parseSslMode(parameters.get('sslmode') ?? env['PGSSLMODE'] ?? 'prefer'),
-      rootCertificate: parameters.get('sslrootcert') ?? env['PGSSLROOTCERT'],
-      certificate: parameters.get('sslcert') ?? env['PGSSLCERT'],
-      key: parameters.get('sslkey') ?? env['PGSSLKEY'],
-    },
+    tls: tlsSettings(parameters, env),
   };
 }

@@ -187,6 +187,13 @@ describe.concurrent('the program says what is wrong and what to do about it', ()
     expect(said.message).toContain('no connection left');
   });
 
+  test('when ssl=true and the server has no TLS', async () => {
+    await using plain = await listen((socket) => socket.on('data', () => socket.write('N')));
+    const said = await refusal({ url: `postgresql://someone@127.0.0.1:${plain.port}/db?ssl=true` });
+    expect(said.code).toBe('tls-refused');
+    expect(said.message).toContain('sslmode=require');
+  });
+
   test.each(['require', 'verify-ca', 'verify-full'])(
     'when sslmode=%s and the server has no TLS',
     async (mode) => {
@@ -352,6 +359,8 @@ describe('TLS', () => {
 
   test('is used unless told otherwise', () => works({ url: url({}) }));
 
+  test('is used where ssl=true', () => works({ url: url({ ssl: 'true' }) }));
+
   test('is needed here', async () => {
     const said = await refusal({ url: url({ sslmode: 'disable' }) });
     expect(said.code).toBe('28000');
@@ -391,10 +400,11 @@ describe('TLS', () => {
     expect(said.message).toContain('127.1');
   });
 
-  test('a file that is missing, or a mode that is unknown, is a mistake in the call', async () => {
+  test('a file that is missing, a mode that is unknown, or what is not supported, is a mistake in the call', async () => {
     for (const [parameters, message] of [
       [{ sslmode: 'verify-full', sslrootcert: join(folder, 'missing.pem') }, 'missing.pem cannot be read'],
       [{ sslmode: 'verify-fully' }, 'sslmode=verify-fully is unknown'],
+      [{ channel_binding: 'require' }, 'channel_binding (other than disable or prefer)'],
     ] as const) {
       const result = await runCli(['health'], { config, url: url(parameters) });
       expect(result.code).toBe(2);
