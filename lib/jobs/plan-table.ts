@@ -8,7 +8,7 @@ import { type CreateOptions, planCreate } from '../partition/plan-create.ts';
 import type { TableConfig } from '../partition/table-config.ts';
 import { countRowsByRange } from '../postgres/inspect/default-rows.ts';
 import type { ServerFacts } from '../postgres/session.ts';
-import { isLockFailure } from '../postgres/sqlstate.ts';
+import { codeOf, isLockFailure, SQLSTATE } from '../postgres/sqlstate.ts';
 import { lockTimeoutMs, type StatementContext } from '../postgres/statements/common.ts';
 import { createStep } from '../postgres/statements/create.ts';
 import { removalSteps } from '../postgres/statements/remove.ts';
@@ -62,8 +62,9 @@ export function ownershipProblem(table: ManagedTable, server: ServerFacts): Repo
 }
 
 /**
- * Rows of the default partition by range, read as the owner. Where another session's lock hides them, none: should
- * there be some after all, the step that fails over them is made up for by one that moves them.
+ * Rows of the default partition by range, read as the owner. Where another session's lock hides them, or there is not
+ * the time to count them, none: should there be some after all, the step that fails over them is made up for by one
+ * that moves them.
  */
 async function misplacedRows(
   context: PlanContext,
@@ -78,7 +79,7 @@ async function misplacedRows(
       await client.query(`SET LOCAL ROLE ${quoteIdentifier(table.owner)}`);
     return await countRowsByRange(client, table, ranges);
   } catch (error) {
-    if (!isLockFailure(error)) throw error;
+    if (!isLockFailure(error) && codeOf(error) !== SQLSTATE.cancelled) throw error;
     return ranges.map(() => 0);
   } finally {
     await client.query('ROLLBACK');

@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { type KeyType, parseKeyText } from '../../lib/partition/key-type.ts';
+import { countRowsByRange } from '../../lib/postgres/inspect/default-rows.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
   at,
@@ -10,8 +12,10 @@ import {
   stepsOf,
   tableOf,
 } from '../support/keeper.ts';
+import { beforeStatement } from '../support/statements.ts';
 import { pidOf, runThatWaits, waitUntilLong } from '../support/transactions.ts';
 import { uuid7 } from '../support/uuid.ts';
+import { defaultPartition, tableOf as modelOf } from '../unit/support/tables.ts';
 
 const NOW = at('2026-11-22T13:00:00Z');
 
@@ -74,6 +78,31 @@ describe('a default partition', () => {
     await keeper(database).create({ now: NOW });
     expect(await database.query('SELECT id FROM app.events WHERE note IS DISTINCT FROM id')).toEqual([]);
     expect(Object.keys(await rowsByPartition(database))).toContain('events_2026_11');
+  });
+
+  test('gives up its rows also where there was not the time to count them', async () => {
+    await using database = await databaseWith(
+      'id int, at timestamptz',
+      ROWS,
+      "INSERT INTO app.events SELECT n, '2011-01-01' FROM generate_series(1, 200000) AS n",
+    );
+    using _ = beforeStatement(/width_bucket/, (client) =>
+      client.query("SET LOCAL statement_timeout = '1ms'"),
+    );
+    const report = await keeper(database).create({ now: NOW });
+    expect(stepsOf(report).map(({ kind, partition, status }) => [kind, partition, status])).toEqual(
+      expect.arrayContaining([
+        ['move-rows', 'app.events_2026_11', 'done'],
+        ['move-rows', 'app.events_2026_12', 'done'],
+        ['create', 'app.events_2027_01', 'done'],
+        ['create', 'app.events_2027_02', 'done'],
+      ]),
+    );
+    expect(await rowsByPartition(database)).toEqual({
+      events_2026_11: 30,
+      events_2026_12: 24,
+      events_default: 200_006,
+    });
   });
 
   test('gives up the rows that belong into new partitions, each in the transaction that creates its partition', async () => {
@@ -477,6 +506,61 @@ describe('rows of other tables that refer to rows of the default partition', () 
         events_2026_12: 24,
         events_default: 6,
       });
+    },
+  );
+});
+
+describe('rows of a default partition by range', () => {
+  const uuid = (text: string) => uuid7(at(`${text}Z`), 'first');
+  const asUuid = (moments: readonly string[]) =>
+    moments.map((moment) => uuid(moment.replace(' ', 'T').replace('+00', '')));
+  const MOMENTS = [
+    '2025-12-31 23:59:59.999+00',
+    '2026-01-01 00:00:00+00',
+    '2026-01-31 23:59:59.999+00',
+    '2026-02-01 00:00:00+00',
+    '2026-02-15 12:00:00+00',
+    '2026-03-01 00:00:00+00',
+    '2026-04-30 00:00:00+00',
+    '2026-05-01 00:00:00+00',
+  ];
+  const withoutZone = MOMENTS.map((moment) => moment.replace('+00', ''));
+  const ENDLESS = ['infinity', '-infinity'];
+
+  test.each<[KeyType, readonly string[], readonly number[]]>([
+    ['timestamptz', [...MOMENTS, ...ENDLESS], [1, 2, 2]],
+    ['timestamp', [...withoutZone, ...ENDLESS], [1, 2, 2]],
+    ['date', [...withoutZone, ...ENDLESS], [1, 2, 2]],
+    ['uuid', asUuid(MOMENTS), [1, 2, 2]],
+  ])(
+    'are counted with a key of type %s, whatever lies between the ranges and beyond',
+    async (keyType, keys, counts) => {
+      await using database = await databaseWith(
+        `at ${keyType}`,
+        `INSERT INTO app.events SELECT unnest('{${keys.join()}}'::${keyType}[]) UNION ALL SELECT NULL`,
+      );
+      const point = (day: string) =>
+        keyType === 'uuid'
+          ? parseKeyText('uuid', uuid(`${day}T00:00:00`))
+          : parseKeyText(
+              keyType,
+              keyType === 'date' ? day : `${day} 00:00:00${keyType === 'timestamp' ? '' : '+00'}`,
+            );
+      const range = (from: string, to: string) => ({ from: point(from) ?? 0n, to: point(to) ?? 0n });
+      const table = modelOf({
+        keyColumn: 'at',
+        keyType,
+        defaultPartition: defaultPartition({ schema: 'app' }),
+      });
+      const client = await database.connect();
+      // Not in order, and nothing between March and April.
+      const ranges = [
+        range('2026-04-01', '2026-05-01'),
+        range('2026-01-01', '2026-02-01'),
+        range('2026-02-01', '2026-03-01'),
+      ];
+      expect(await countRowsByRange(client, table, ranges)).toEqual(counts);
+      expect(await countRowsByRange(client, table, [])).toEqual([]);
     },
   );
 });

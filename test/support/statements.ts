@@ -52,8 +52,9 @@ export function transactionsOf(sent: readonly string[]): { within: string[]; out
 /**
  * Does something the first time a connection of this process is about to send a statement that matches; the statement
  * is sent when that is done.
+ * @param act is given the connection
  */
-export function beforeStatement(pattern: RegExp, act: () => Promise<unknown>): Disposable {
+export function beforeStatement(pattern: RegExp, act: (client: pg.Client) => Promise<unknown>): Disposable {
   const original = pg.Client.prototype.query;
   const spy: MockInstance = vi.spyOn(pg.Client.prototype, 'query');
   let done = false;
@@ -61,7 +62,7 @@ export function beforeStatement(pattern: RegExp, act: () => Promise<unknown>): D
     const send = () => Reflect.apply(original, this, args);
     if (done || typeof args[0] !== 'string' || !pattern.test(args[0])) return send();
     done = true;
-    return act().then(send);
+    return act(this).then(send);
   });
   return { [Symbol.dispose]: () => spy.mockRestore() };
 }

@@ -79,8 +79,9 @@ export async function countDefaultRows(
 }
 
 /**
- * How many rows of the default partition fall into each range, in one scan. Call it only when there are rows.
- * @throws the server's error when a lock or a missing privilege stands in the way
+ * How many rows of the default partition fall into each range, in one scan, whatever the number of ranges. Call it only
+ * when there are rows.
+ * @throws the server's error when a lock, a missing privilege or the time stands in the way
  */
 export async function countRowsByRange(
   client: pg.Client,
@@ -89,14 +90,22 @@ export async function countRowsByRange(
 ): Promise<number[]> {
   const { defaultPartition, keyColumn, keyType } = table;
   if (defaultPartition === null || ranges.length === 0) return ranges.map(() => 0);
-  const { rows } = await client.query<{ position: number; rows: number }>(
-    `SELECT r.position::int - 1 AS position, count(*)::int AS rows
-     FROM unnest($1::${keyType}[], $2::${keyType}[]) WITH ORDINALITY AS r(lower, upper, position)
-     JOIN ${qualified(defaultPartition.schema, defaultPartition.name)} d
-       ON d.${quoteIdentifier(keyColumn)} >= r.lower AND d.${quoteIdentifier(keyColumn)} < r.upper
-     GROUP BY r.position`,
-    [ranges.map(({ from }) => keyText(keyType, from)), ranges.map(({ to }) => keyText(keyType, to))],
+  // Stretches from one end to the next, of ranges or of gaps between them: a row's is found by bisection.
+  const ends = [...new Set(ranges.flatMap(({ from, to }) => [from, to]))].toSorted((a, b) =>
+    a < b ? -1 : 1,
   );
-  const byPosition = new Map(rows.map((row) => [row.position, row.rows]));
-  return ranges.map((_, index) => byPosition.get(index) ?? 0);
+  const key = `d.${quoteIdentifier(keyColumn)}`;
+  const { rows } = await client.query<{ stretch: number; rows: number }>(
+    `SELECT width_bucket(${key}, $1::${keyType}[]) AS stretch, count(*)::int AS rows
+     FROM ${qualified(defaultPartition.schema, defaultPartition.name)} AS d
+     WHERE ${key} >= ($1::${keyType}[])[1] AND ${key} < ($1::${keyType}[])[${ends.length}]
+     GROUP BY 1`,
+    [ends.map((end) => keyText(keyType, end))],
+  );
+  const places = new Map(ends.map((end, place) => [end, place]));
+  const byStretch = new Map(rows.map(({ stretch, rows: count }) => [stretch - 1, count]));
+  const counts = ends.map((_, place) => byStretch.get(place) ?? 0);
+  return ranges.map(({ from, to }) =>
+    counts.slice(places.get(from), places.get(to)).reduce((sum, count) => sum + count, 0),
+  );
 }
