@@ -1,6 +1,7 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Blocker } from '../contract.ts';
 import type { ProgressEvent, StepEvent, WaitEvent } from '../jobs/options.ts';
+import { withoutControls } from '../partition/legible.ts';
 import type { Format } from './invocation.ts';
 import { secondsText } from './render/text.ts';
 
@@ -93,11 +94,12 @@ export function progressOf(format: Format): Progress {
   let started = false;
   let steps = { finished: 0, total: 1 };
   const show = (finished: number, total: number, partition: string, wait: string): void => {
-    if (!started) bar.start(total, 0, { partition, wait });
+    const texts = { partition: withoutControls(partition), wait: withoutControls(wait) };
+    if (!started) bar.start(total, 0, texts);
     started = true;
     steps = { finished, total };
     bar.setTotal(total);
-    bar.update(finished, { partition, wait });
+    bar.update(finished, texts);
   };
   return {
     onStep: ({ step, finished, total }) => show(finished, total, step.partition, ''),

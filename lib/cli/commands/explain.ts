@@ -6,6 +6,7 @@ import { runExplainTop } from '../../jobs/explain-top.ts';
 import { connectionOf } from '../connection.ts';
 import type { ExplainFlags, Invocation } from '../invocation.ts';
 import { renderExplain } from '../render/explain.ts';
+import { legible } from '../render/legible.ts';
 import { styleFor } from '../render/style.ts';
 
 function check(query: string | undefined, flags: ExplainFlags): void {
@@ -50,7 +51,7 @@ export async function explain(
   process.stdout.write(
     flags.format === 'json'
       ? `${JSON.stringify(report, null, 2)}\n`
-      : renderExplain(report, styleFor(process.stdout, invocation.env)),
+      : renderExplain(legible(report), styleFor(process.stdout, invocation.env)),
   );
   const warned = report.queries.some(({ tables }) =>
     tables.some(({ findings }) => findings.some(({ severity }) => severity === 'warning')),

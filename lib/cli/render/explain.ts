@@ -97,17 +97,15 @@ function tableText(table: ExplainedTable, listed: boolean, style: Style): string
   ].join('');
 }
 
-const oneLine = (text: string, length: number): string => {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length <= length ? line : `${line.slice(0, length - 2)}..`;
-};
+const cut = (line: string, length: number): string =>
+  line.length <= length ? line : `${line.slice(0, length - 2)}..`;
 
 function statementText(query: ExplainedQuery, style: Style): string {
   const { figures, error } = query;
   const heading =
     figures === undefined
       ? ''
-      : `${style.bold(`${figures.calls.toLocaleString('en-US')} ${figures.calls === 1 ? 'call' : 'calls'}`)}, ${figures.meanMs} ms each, ${(figures.share * 100).toFixed(1)} % of the time: ${oneLine(query.query, 200)}\n`;
+      : `${style.bold(`${figures.calls.toLocaleString('en-US')} ${figures.calls === 1 ? 'call' : 'calls'}`)}, ${figures.meanMs} ms each, ${(figures.share * 100).toFixed(1)} % of the time: ${cut(query.query, 200)}\n`;
   if (error !== undefined)
     return `${heading}  ${style.yellow('not explained')}: ${error.message}\n  ${style.dim('hint')}: ${error.hint}\n`;
   if (query.tables.length === 0) return `${heading}No partitioned table is in the query.\n`;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Report, ReportError } from '../../contract.ts';
+import { withoutControls } from '../../partition/legible.ts';
 import type { Invocation } from '../invocation.ts';
 import { styleFor } from './style.ts';
 
@@ -28,8 +29,17 @@ export function writeFailedReport(invocation: Invocation, error: ReportError): v
     process.stdout.write(`${JSON.stringify(failedReport(invocation, error), null, 2)}\n`);
 }
 
+/** The problems of a config are a list, one an indented line; no other text of an error has lines. */
+const inLines = (text: string): string =>
+  text
+    .split(/\n(?= {2})/)
+    .map((line) => withoutControls(line))
+    .join('\n');
+
 export function renderFailure(invocation: Invocation, error: ReportError): void {
   const style = styleFor(process.stderr, invocation.env);
-  process.stderr.write(`${style.red('error')}: ${error.message}\n${style.dim(' hint')}: ${error.hint}\n`);
+  process.stderr.write(
+    `${style.red('error')}: ${inLines(error.message)}\n${style.dim(' hint')}: ${inLines(error.hint)}\n`,
+  );
   writeFailedReport(invocation, error);
 }

@@ -60,7 +60,7 @@ const stepRow = (step: ReportStep, style: Style): string[] => [
 
 function blockerText(blocker: Blocker): string {
   const age = blocker.ageSeconds === null ? '' : `, in a transaction for ${blocker.ageSeconds} s`;
-  const query = blocker.query === null ? '' : `: ${blocker.query.replace(/\s+/g, ' ').slice(0, 100)}`;
+  const query = blocker.query === null ? '' : `: ${blocker.query.slice(0, 100)}`;
   return `pid ${blocker.pid} (${blocker.application ?? 'no application name'}, role ${blocker.user ?? 'unknown'}${age}, ${blocker.lockMode} on ${blocker.relation})${query}`;
 }
 

@@ -1,5 +1,6 @@
 import type { Report } from '../../contract.ts';
 import type { Format } from '../invocation.ts';
+import { legible } from './legible.ts';
 import { renderPretty } from './pretty.ts';
 import { renderSql } from './sql.ts';
 import { styleFor } from './style.ts';
@@ -20,6 +21,7 @@ export function render(report: Report, options: RenderOptions): void {
     process.stdout.write(renderSql(report));
   } else {
     const width = process.stdout.isTTY ? process.stdout.columns : 120;
-    process.stdout.write(renderPretty(report, { style: styleFor(process.stdout, env), width, detailed }));
+    const style = styleFor(process.stdout, env);
+    process.stdout.write(renderPretty(legible(report), { style, width, detailed }));
   }
 }

@@ -48,6 +48,11 @@ const PIECES = [
   '/*',
   '*/',
   '\n',
+  '\r',
+  '\u001b[2K',
+  '\u0085',
+  '\u2028',
+  '\u202e',
   'ß',
   '“',
   '.',
@@ -129,6 +134,67 @@ test('no name or comment in the catalog becomes a statement', async () => {
     }),
     { numRuns: 20 },
   );
+});
+
+describe('what is shown to people', () => {
+  const FORGED = 'x\u001b[2K\u202e\nall well: 0 critical\r\n  remedy: DROP TABLE canary.bird';
+  const settings: Settings = { retention: { months: 1 }, maxExpiredShare: 1, premake: 1 };
+
+  async function scene(): Promise<TestDatabase> {
+    const database = await withCanary();
+    await database.query(`
+      CREATE SCHEMA app;
+      CREATE TABLE app.events (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE INDEX ${quote(FORGED.slice(0, 30))} ON app.events (at);
+      CREATE TABLE app.${quote(FORGED)} PARTITION OF app.events FOR VALUES FROM ('2001-01-01') TO ('2001-01-02');
+      CREATE TABLE app.present PARTITION OF app.events FOR VALUES FROM ('${monthStart(0)}') TO ('${monthStart(1)}');
+      CREATE TABLE app.${quote(`rest ${FORGED.slice(0, 40)}`)} PARTITION OF app.events DEFAULT;
+      INSERT INTO app.events VALUES ('2001-06-01')`);
+    return database;
+  }
+
+  /** Nothing but our own line breaks moves the cursor, and no line is anybody else's. */
+  function expectLegible(text: string): void {
+    expect(text).toContain('\\u000a');
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u);
+    expect(text).not.toMatch(/^\s*(all well|remedy: DROP)/m);
+  }
+
+  test('names neither move the cursor nor forge a line, and what is to be pasted has them right', async () => {
+    await using database = await scene();
+    const cli = (...args: string[]) => runCli(args, { config: configFile(settings), url: database.url });
+    for (const args of [
+      ['health'],
+      ['status', '--table', 'app.events'],
+      ['plan', 'cleanup'],
+      ['explain', 'SELECT * FROM app.events'],
+    ]) {
+      const { stdout } = await cli(...args);
+      expectLegible(stdout.replaceAll('\\000a', '\\u000a'));
+    }
+    const planned = await cli('plan', 'cleanup', '--format', 'sql');
+    const comments = planned.stdout.split('\n').filter((line) => line.startsWith('--'));
+    expectLegible(comments.join('\n').replaceAll('\\000a', '\\u000a'));
+
+    const [step] = stepsOf(await keeper(database, settings).cleanup({ dryRun: true }));
+    await database.query(`DROP TABLE ${step?.partition}`);
+    expect(await database.query('SELECT relname FROM pg_class WHERE relname = $1', [FORGED])).toEqual([]);
+    await expectCanary(database);
+  });
+
+  test('nor do the queries and roles of other sessions, which keep to one line', async () => {
+    await using database = await scene();
+    const client = await database.connect();
+    await client.query(`BEGIN; LOCK TABLE app.events /* ${FORGED} */`);
+    const { code, stdout } = await runCli(['create', '--max-wait', '1'], {
+      config: configFile(settings),
+      url: database.url,
+    });
+    expect(code).toBe(1);
+    expect(stdout).toContain('LOCK TABLE app.events /* x\\u001b[2K\\u202e all well: 0 critical remedy: DROP');
+    expectLegible(`${stdout}\\u000a`);
+    await client.end();
+  });
 });
 
 /** What a table to be converted is called, and all that is called something in it. */

@@ -3,23 +3,49 @@ import { describe, expect, test } from 'vitest';
 import {
   displayIdentifier,
   displayName,
+  parseDisplayName,
   qualified,
   quoteIdentifier,
   quoteLiteral,
   shellWord,
 } from '../../../lib/partition/identifiers.ts';
+import { hasControls } from '../../../lib/partition/legible.ts';
 
 const anyText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 30 }),
   fc.string({
-    unit: fc.constantFrom('"', "'", '\\', '.', ';', '-', '$', ' ', '\n', 'a', 'Ü'),
+    unit: fc.constantFrom(
+      '"',
+      "'",
+      '\\',
+      '.',
+      ';',
+      '-',
+      '$',
+      ' ',
+      '\n',
+      '\u001b',
+      '\u202e',
+      '0',
+      'U&',
+      'a',
+      'Ü',
+    ),
     maxLength: 12,
   }),
 );
 
-/** Reads a quoted identifier as PostgreSQL does; undefined if it ends early or late. */
-const readIdentifier = (sql: string): string | undefined =>
-  /^"(?:[^"]|"")*"$/.test(sql) ? sql.slice(1, -1).replaceAll('""', '"') : undefined;
+/** Reads a quoted identifier as PostgreSQL does; undefined if it ends early or late, or has an escape that is none. */
+function readIdentifier(sql: string): string | undefined {
+  const [, unicode, text] = /^(U&)?"((?:[^"]|"")*)"$/.exec(sql) ?? [];
+  if (text === undefined) return undefined;
+  const name = text.replaceAll('""', '"');
+  if (unicode === undefined) return name;
+  if (/\\(?![0-9a-fA-F]{4})/.test(name.replaceAll('\\\\', ''))) return undefined;
+  return name.replace(/\\(\\|[0-9a-fA-F]{4})/g, (_, code) =>
+    code === '\\' ? code : String.fromCharCode(Number.parseInt(code, 16)),
+  );
+}
 
 /** Reads a string constant as PostgreSQL does with either setting of standard_conforming_strings. */
 function readLiteral(sql: string, conforming: boolean): string | undefined {
@@ -32,14 +58,22 @@ function readLiteral(sql: string, conforming: boolean): string | undefined {
   return /\\(?!\\)/.test(inner.replaceAll('\\\\', '')) ? undefined : inner.replaceAll('\\\\', '\\');
 }
 
-/** Reads a line as a POSIX shell does that knows single quotes and backslashes; undefined for anything more. */
+/** Reads a line as a shell does that knows single quotes, also after a $, and backslashes; undefined for anything more. */
 function readShellWords(line: string): string[] | undefined {
   const words: string[] = [];
   let word: string | undefined;
-  for (const [token] of line.matchAll(/'[^']*'|\\.|[ \t\n]+|./gs)) {
+  for (const [token] of line.matchAll(/\$'(?:[^'\\]|\\.)*'|'[^']*'|\\.|[ \t\n]+|./gs)) {
     if (/^[ \t\n]/.test(token)) {
       if (word !== undefined) words.push(word);
       word = undefined;
+    } else if (token.startsWith("$'")) {
+      word =
+        (word ?? '') +
+        token
+          .slice(2, -1)
+          .replace(/\\(?:u([0-9a-f]{4})|(.))/gs, (_, code, escaped) =>
+            code === undefined ? escaped : String.fromCharCode(Number.parseInt(code, 16)),
+          );
     } else if (token.length > 1) {
       word = (word ?? '') + (token.startsWith("'") ? token.slice(1, -1) : token.slice(1));
     } else if (/[A-Za-z0-9_@%+=:,./-]/.test(token)) {
@@ -104,7 +138,8 @@ describe('displayName', () => {
     ['s', '2026', 's."2026"'],
     ['s', 'a.b', 's."a.b"'],
     ['s', 'größe', 's."größe"'],
-    ['s', 'a\n', 's."a\n"'],
+    ['s', 'a\n', 's.U&"a\\000a"'],
+    ['\u001b', 'a\\"\u2028', 'U&"\\001b".U&"a\\\\""\\2028"'],
     ['s', '', 's.""'],
     ['_s', 'a$1', '_s.a$1'],
   ])('of %s and %s is %s', (schema, name, expected) => {
@@ -115,6 +150,7 @@ describe('displayName', () => {
     fc.assert(
       fc.property(anyText, (name) => {
         const shown = displayIdentifier(name);
+        expect(hasControls(shown)).toBe(false);
         expect(shown === name ? name : readIdentifier(shown)).toBe(name);
         if (shown === name) expect(name).toMatch(/^[a-z_][a-z0-9_$]*$/);
       }),
@@ -122,11 +158,43 @@ describe('displayName', () => {
   });
 });
 
+describe('parseDisplayName', () => {
+  test('reads what displayName writes of names that a server takes', () => {
+    const aName = anyText.filter((name) => name !== '' && !name.includes('\0'));
+    fc.assert(
+      fc.property(aName, aName, (schema, name) => {
+        expect(parseDisplayName(displayName(schema, name))).toEqual({ schema, name });
+      }),
+      { numRuns: 10000 },
+    );
+  });
+
+  test('reads the quotes of any name', () => {
+    expect(parseDisplayName('s."a\n"')).toEqual({ schema: 's', name: 'a\n' });
+  });
+
+  test.each([
+    '',
+    'events',
+    'a.b.c',
+    'App.events',
+    'app.',
+    'app."a',
+    'app."a"b"',
+    'app.U&"a\\0000"',
+    'app."a\0"',
+  ])('does not read %j', (text) => {
+    expect(parseDisplayName(text)).toBeNull();
+  });
+});
+
 describe('shellWord', () => {
   test('is read as exactly one word, the text itself', () => {
     fc.assert(
       fc.property(anyText, anyText, (text, other) => {
-        expect(readShellWords(`${shellWord(text)} ${shellWord(other)}`)).toEqual([text, other]);
+        const line = `${shellWord(text)} ${shellWord(other)}`;
+        expect(hasControls(line)).toBe(false);
+        expect(readShellWords(line)).toEqual([text, other]);
       }),
       { numRuns: 20000 },
     );
@@ -137,7 +205,8 @@ describe('shellWord', () => {
     ['a b', "'a b'"],
     ["it's", "'it'\\''s'"],
     ['$(rm -rf /)', "'$(rm -rf /)'"],
-    ['a\n', "'a\n'"],
+    ['a\n', "$'a\\u000a'"],
+    ["\u001b\\'", "$'\\u001b\\\\\\''"],
     ['*', "'*'"],
     ['~', "'~'"],
     ['größe', "'größe'"],
