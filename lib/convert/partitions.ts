@@ -17,6 +17,7 @@ export const parentToBe = (table: LegacyTable, name: string): PartitionedTable =
   unreadable: [],
   defaultPartition: null,
   detached: [],
+  doubtful: [],
   mirrored: false,
   takenNames: new Map(),
 });

@@ -112,6 +112,8 @@ export interface PartitionedTable extends ManagedTable {
   readonly unreadable: readonly (Relation & { readonly boundsText: string })[];
   readonly defaultPartition: DefaultPartition | null;
   readonly detached: readonly DetachedTable[];
+  /** Tables whose marker means this one by its name only, or by its oid only: perhaps its own, so never dropped. */
+  readonly doubtful: readonly DetachedTable[];
   /** Whether each write is made, or noted, a second time for another table: a conversion that is not at its end. */
   readonly mirrored: boolean;
   /** Relations in the table's schema whose names start like its partitions', and what they are. */

@@ -77,14 +77,14 @@ function pastRetention(schedule: Schedule, config: TableConfig): string {
   return `all older than the ${retentionText(config)}${cutoff}`;
 }
 
-/** Detached tables of ours whose time has come: past retention still, and past their grace. */
-export function droppableDetached(
-  table: PartitionedTable,
+/** Those detached tables whose time has come: past retention still, and past their grace. */
+export function dueDetached(
+  detached: readonly DetachedTable[],
   config: TableConfig,
   schedule: Schedule,
 ): DetachedTable[] {
   if (config.expired !== 'drop') return [];
-  return table.detached.filter(
+  return detached.filter(
     ({ range, marker }) => schedule.expired(range) && graceOver(marker, config, schedule.now),
   );
 }
@@ -157,7 +157,7 @@ export function planCleanup(
     (partition) => partition.referencedBy.length === 0 && isAsked(partition),
   );
   const pendingFirst = removable.toSorted((a, b) => Number(b.detachPending) - Number(a.detachPending));
-  const detached = droppableDetached(table, config, schedule).filter(isAsked);
+  const detached = dueDetached(table.detached, config, schedule).filter(isAsked);
   const waiting = detached.map(
     (partition): CleanupStep => ({
       kind: 'drop',

@@ -305,6 +305,108 @@ describe('with a grace', () => {
   });
 });
 
+describe('a detached table whose marker has the name of one table and the oid of another', () => {
+  const NAME = 'app.events_1999_01';
+
+  /** Two tables of one kind; of the first, a partition was detached long ago. */
+  async function detached(): Promise<TestDatabase> {
+    const database = await databaseWith(
+      JANUARY,
+      LATER,
+      `CREATE TABLE app.others (LIKE app.events) PARTITION BY RANGE (at);
+       CREATE TABLE app.others_1 PARTITION OF app.others FOR VALUES FROM ('2020-01-01') TO (MAXVALUE)`,
+    );
+    expect(done(await keeper(database, { ...OLD, expired: 'detach' }).cleanup())).toEqual([`detach ${NAME}`]);
+    return database;
+  }
+
+  /** Writes the oid into the marker that would be there if oids had been given anew. */
+  async function restoredWith(database: TestDatabase, parentOid: string): Promise<number> {
+    const [row] = await database.query<{ oid: number }>(`SELECT ${parentOid}::oid::int AS oid`);
+    const comment = (await commentOf(database, NAME)) ?? '';
+    const changed = comment.replace(/(?<="parentOid":)\d+/, String(row?.oid));
+    expect(changed).not.toBe(comment);
+    await database.query(`COMMENT ON TABLE ${NAME} IS '${changed.replaceAll("'", "''")}'`);
+    return row?.oid ?? 0;
+  }
+
+  const both = (database: TestDatabase) => keeper(database, OLD, { ...OLD, table: 'others' });
+
+  async function expectKept(database: TestDatabase): Promise<void> {
+    const report = await both(database).cleanup({ approve: true });
+    expect(report.tables.map(({ status, steps }) => [status, steps])).toEqual([
+      ['ok', []],
+      ['ok', []],
+    ]);
+    expect(await exists(database, NAME)).toBe(true);
+  }
+
+  test.each([
+    ['of none', '4000000', ['events']],
+    ['of another table of the config', "'app.others'::regclass", ['events', 'others']],
+  ])('%s is kept, and health tells how to decide', async (_name, oid, tellers) => {
+    await using database = await detached();
+    const parentOid = await restoredWith(database, oid);
+    await expectKept(database);
+    const health = await both(database).health();
+    const told = health.tables.filter(({ findings }) =>
+      findings.some(({ finding }) => finding === 'stranded'),
+    );
+    expect(told.map(({ table }) => table)).toEqual(tellers);
+    for (const { findings } of told) {
+      expect(findings.find(({ finding }) => finding === 'stranded')).toMatchObject({
+        severity: 'warning',
+        partition: NAME,
+        facts: { parent: 'app.events', parentOid },
+        remedy: expect.stringContaining(`DROP TABLE ${NAME};`),
+      });
+    }
+    // What the remedy says ends it, either way.
+    await database.query(`COMMENT ON TABLE ${NAME} IS NULL`);
+    expect(findingsOf(await both(database).health())).not.toContain('stranded');
+  });
+
+  test('is not told of before its grace is over, nor where detached tables are to stay', async () => {
+    await using database = await detached();
+    await restoredWith(database, '4000000');
+    for (const settings of [{ grace: { hours: 1 } }, { expired: 'detach' }] satisfies Settings[])
+      expect(findingsOf(await keeper(database, { ...OLD, ...settings }).health())).not.toContain('stranded');
+  });
+
+  test('is one thing, a parent that was renamed is another: its tables stay its own', async () => {
+    await using database = await detached();
+    await database.query(`
+      ALTER TABLE app.events RENAME TO log;
+      CREATE VIEW app.events AS SELECT * FROM app.log`);
+    expect(done(await keeper(database, { ...OLD, table: 'log' }).cleanup())).toEqual([`drop ${NAME}`]);
+  });
+
+  test('is kept where another partitioned table has taken the name of the one that was renamed', async () => {
+    await using database = await detached();
+    await database.query(`
+      ALTER TABLE app.events RENAME TO log;
+      ALTER TABLE app.others RENAME TO events`);
+    const renamed = keeper(database, { ...OLD, table: 'log' }, OLD);
+    expect((await renamed.cleanup()).tables.flatMap(({ steps }) => steps)).toEqual([]);
+    const health = await renamed.health();
+    expect(findingsOf(health, 'log')).toContain('stranded');
+    expect(findingsOf(health, 'events')).toContain('stranded');
+  });
+
+  test('is not told of where somebody else owns it, and no name in a marker stops the inspection', async () => {
+    await using database = await detached();
+    await restoredWith(database, '4000000');
+    const role = await database.createRole();
+    await database.query(`ALTER TABLE ${NAME} OWNER TO ${role.name}`);
+    const comment = ((await commentOf(database, NAME)) ?? '').replaceAll("'", "''");
+    for (const name of ['app.events', '', 'app', 'app.\\"a\\u0000\\"', '\\ud800.x', '"']) {
+      const forged = comment.replace(/(?<="parent":)"[^"]*"/, () => `"${name.replace(/^"$/, '\\"')}"`);
+      await database.query(`COMMENT ON TABLE ${NAME} IS '${forged}'`);
+      expect(findingsOf(await both(database).health()), name).not.toContain('stranded');
+    }
+  });
+});
+
 describe('an unfinished detach', () => {
   test('of ours is finished and the table dropped', async () => {
     await using database = await databaseWith(JANUARY, FEBRUARY, LATER);

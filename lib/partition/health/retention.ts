@@ -1,7 +1,7 @@
 import type { Finding } from '../../contract.ts';
-import { displayName } from '../identifiers.ts';
-import type { Partition } from '../model.ts';
-import { droppableDetached, isOurs, planCleanup } from '../plan-cleanup.ts';
+import { displayName, quoteLiteral } from '../identifiers.ts';
+import type { DetachedTable, Partition } from '../model.ts';
+import { dueDetached, isOurs, planCleanup } from '../plan-cleanup.ts';
 import { spanText } from '../span.ts';
 import { command, finding, iso, type View } from './view.ts';
 
@@ -13,6 +13,21 @@ export function overdue(view: View): Partition[] {
       partition !== newest &&
       partition.referencedBy.length === 0 &&
       schedule.expired(partition.range, config.overdueAfter),
+  );
+}
+
+/** No cleanup drops it: a person has to say whose it is. */
+function doubtfulFinding({ schema, name, kind, marker, bytes }: DetachedTable): Finding {
+  const shown = displayName(schema, name);
+  const sql = `${kind === 'foreign' ? 'FOREIGN TABLE' : 'TABLE'} ${shown}`;
+  const { parent, parentOid, bounds, detachedAt, comment } = marker;
+  return finding(
+    'stranded',
+    'warning',
+    `${shown} was detached on ${detachedAt} from ${parent}, oid ${parentOid}, says its comment; this name and this oid no longer mean the same table, as after a dump and restore, so cleanup does not drop it.`,
+    `If its rows, ${bounds}, are no longer wanted: DROP ${sql}; to keep it, give it back its own comment: COMMENT ON ${sql} IS ${comment === null ? 'NULL' : quoteLiteral(comment)};`,
+    { detachedAt, bytes, parent, parentOid },
+    { schema, name },
   );
 }
 
@@ -32,7 +47,7 @@ export function retentionFindings(view: View): Finding[] {
       ),
     );
   }
-  for (const stranded of droppableDetached(table, config, schedule)) {
+  for (const stranded of dueDetached(table.detached, config, schedule)) {
     findings.push(
       finding(
         'stranded',
@@ -44,6 +59,7 @@ export function retentionFindings(view: View): Finding[] {
       ),
     );
   }
+  findings.push(...dueDetached(table.doubtful, config, schedule).map(doubtfulFinding));
   const plan = planCleanup(table, config, {
     now: view.now,
     serverClock: view.serverClock,

@@ -5,6 +5,7 @@ import type { KeyType } from '../../partition/key-type.ts';
 import { parseMarker } from '../../partition/marker.ts';
 import type { DefaultPartition, DetachedTable, Partition, PartitionedTable } from '../../partition/model.ts';
 import type { TableConfig } from '../../partition/table-config.ts';
+import { originOf } from './detached.ts';
 import type { Inspected } from './inspected.ts';
 import { foreignKeyOf, KEY_TYPE_NAMES, templateOf } from './managed.ts';
 import type { CatalogRows, ParentRow, PartitionRow } from './rows.ts';
@@ -187,15 +188,14 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
     };
   }
 
-  function detachedTables(parent: Sound, keyType: KeyType): DetachedTable[] {
-    return rows.detached.flatMap((row) => {
-      const marker = parseMarker(row.comment);
-      if (marker === null || marker.parentOid !== parent.oid) return [];
+  function detachedTables(parent: Sound, keyType: KeyType, origin: 'ours' | 'doubtful'): DetachedTable[] {
+    return rows.marked.flatMap((row) => {
+      if (originOf(row, parent.oid) !== origin) return [];
       // A marker is only as good as the right to comment: whoever owns the table wrote it.
       if (row.owner !== parent.owner) return [];
+      const { oid, schema, name, marker } = row;
       const bounds = parseBounds(keyType, marker.bounds);
       if (bounds.kind !== 'range') return [];
-      const { oid, schema, name } = row;
       const kind = PARTITION_KINDS[row.kind] ?? 'table';
       return [{ oid, schema, name, kind, marker, range: bounds.range, bytes: sizeOf(oid) }];
     });
@@ -209,7 +209,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
     const known = new Set(partitions.map(({ oid }) => oid));
     const others = children.filter(({ oid }) => !known.has(oid));
     const defaultRow = others.find(({ bounds }) => bounds === 'DEFAULT');
-    const detached = detachedTables(parent, keyType);
+    const detached = detachedTables(parent, keyType, 'ours');
     const detachedOids = new Set(detached.map(({ oid }) => oid));
     const newest = partitions.findLast(({ kind }) => kind === 'table');
     return {
@@ -228,6 +228,7 @@ export function assemble(tables: readonly TableConfig[], rows: CatalogRows): Ins
         .map(({ oid, schema, name, bounds }) => ({ oid, schema, name, boundsText: bounds ?? '' })),
       defaultPartition: defaultRow === undefined ? null : defaultPartition(defaultRow, parent),
       detached,
+      doubtful: detachedTables(parent, keyType, 'doubtful'),
       mirrored: parent.mirrored,
       takenNames: new Map(
         takenOf(parent.oid).map(({ oid, name, own }) => [

@@ -1,15 +1,14 @@
 import type pg from 'pg';
-import { MARKER_PREFIX } from '../../partition/marker.ts';
 import type { TableConfig } from '../../partition/table-config.ts';
 import { isLockFailure } from '../sqlstate.ts';
 import { assemble } from './assemble.ts';
 import { countDefaultRows } from './default-rows.ts';
+import { readMarkedTables } from './detached.ts';
 import type { Inspected } from './inspected.ts';
 import * as queries from './queries.ts';
 import type {
   CatalogRows,
   ColumnRow,
-  DetachedRow,
   ForeignKeyRow,
   GrantRow,
   IndexRow,
@@ -53,12 +52,12 @@ async function readCatalog(
   ]);
   const oids = [parents.flatMap(({ oid }) => (oid === null ? [] : [oid]))];
   const partitions = await read<PartitionRow>(queries.PARTITIONS, oids);
-  const detached = await read<DetachedRow>(queries.DETACHED, [MARKER_PREFIX]);
-  const sized = [...partitions, ...detached].map(({ oid }) => oid);
+  const marked = await readMarkedTables(client);
+  const sized = [...partitions, ...marked].map(({ oid }) => oid);
   return {
     parents,
     partitions,
-    detached,
+    marked,
     sizes: await readSizes(client, sized, exact),
     missingIndexes: await read<IndexRow>(queries.MISSING_INDEXES, oids),
     invalidIndexes: await read<IndexRow>(queries.INVALID_INDEXES, oids),

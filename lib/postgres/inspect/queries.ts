@@ -139,6 +139,13 @@ export const DETACHED = `
   JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE starts_with(d.description, $1) AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition`;
 
+/** $1 schemas, $2 names: the partitioned tables that are called so. */
+export const PARTITIONED_BY_NAME = `
+  SELECT w.ord::int - 1 AS position, c.oid::int8::float8 AS oid
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
+  JOIN pg_namespace n ON n.nspname = w.schema
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name AND c.relkind = 'p'`;
+
 /**
  * $1 oids of parents: names in the parent's schema of the form our partitions have. The range, from the first digit to
  * what follows the last, is what an index can find; without it, all relations would be looked at for each parent.

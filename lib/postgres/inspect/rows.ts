@@ -1,3 +1,5 @@
+import type { Marker } from '../../partition/marker.ts';
+
 /** The shapes in which the catalog queries answer. Oids come as numbers, names as text. */
 
 export interface ParentRow {
@@ -80,6 +82,18 @@ export interface DetachedRow {
   readonly comment: string;
 }
 
+/** A table that is attached to nothing and carries our marker. */
+export interface MarkedTable extends DetachedRow {
+  readonly marker: Marker;
+  /** The partitioned table that has the parent's name today; null: none has. */
+  readonly namesakeOid: number | null;
+}
+
+export interface NamedRow {
+  readonly position: number;
+  readonly oid: number;
+}
+
 export interface TakenNameRow {
   readonly parent: number;
   readonly oid: number;
@@ -110,7 +124,7 @@ export interface CatalogRows {
   readonly invalidIndexes: readonly IndexRow[];
   readonly foreignKeys: readonly ForeignKeyRow[];
   readonly references: readonly ReferenceRow[];
-  readonly detached: readonly DetachedRow[];
+  readonly marked: readonly MarkedTable[];
   readonly takenNames: readonly TakenNameRow[];
   readonly grants: readonly GrantRow[];
   readonly columns: readonly ColumnRow[];

@@ -338,6 +338,32 @@ describe('detached tables', () => {
     expect(only(input(table, config), 'stranded').remedy).toContain('cleanup --table logs.events');
   });
 
+  test('that are perhaps another table’s are told of then, with all that helps to decide', () => {
+    const marker = markerOf({
+      parentOid: 77,
+      bounds: "FOR VALUES FROM ('2026-05-01') TO ('2026-06-01')",
+      comment: "Anna's",
+    });
+    const doubtful = (fields: object = {}) =>
+      sick({
+        doubtful: [
+          detachedTable('2026-05-01', '2026-06-01', '', { name: 'may', bytes: 7, marker, ...fields }),
+        ],
+      });
+    const due = '2026-11-08T02:00:00Z';
+    expect(told(input(doubtful(), config, '2026-11-08T01:59:59Z'))).toEqual([]);
+    expect(told(input(doubtful(), config, due))).toEqual(['warning stranded']);
+    expect(told(input(doubtful(), configOf({ retention: { days: 300 } }), due))).toEqual([]);
+    expect(only(input(doubtful(), config), 'stranded')).toMatchObject({
+      partition: 'logs.may',
+      facts: { detachedAt: '2026-11-01T02:00:00Z', bytes: 7, parent: 'logs.events', parentOid: 77 },
+      remedy: `If its rows, ${marker.bounds}, are no longer wanted: DROP TABLE logs.may; to keep it, give it back its own comment: COMMENT ON TABLE logs.may IS 'Anna''s';`,
+    });
+    expect(only(input(doubtful({ kind: 'foreign' }), config), 'stranded').remedy).toContain(
+      'DROP FOREIGN TABLE logs.may;',
+    );
+  });
+
   test('are meant to stay where expired partitions are only detached', () => {
     expect(told(input(table, configOf({ retention: { days: 90 }, expired: 'detach' })))).toEqual([]);
   });

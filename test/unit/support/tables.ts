@@ -146,6 +146,7 @@ export function tableOf({ otherNames = [], ...fields }: TableFields = {}): Parti
     unreadable: [],
     defaultPartition: null,
     detached: [],
+    doubtful: [],
     mirrored: false,
     foreignKeys: [],
     ...fields,
