@@ -106,6 +106,14 @@ const PLANNERS: readonly Mutation[] = [
     caughtBy: 'test/integration/cleanup.test.ts',
     only: 'a table with a marker is not dropped',
   },
+  {
+    mistake: 'a marker counts by its oid, whatever table has the name that is beside it',
+    file: 'lib/postgres/inspect/detached.ts',
+    from: "return byName || namesakeOid === null ? 'ours' : 'doubtful';",
+    to: "return 'ours';",
+    caughtBy: 'test/integration/cleanup.test.ts',
+    only: 'of another table of the config',
+  },
 ];
 
 /** Mistakes of the statements: the transaction that removes or moves does not look again, or takes too much. */
@@ -329,6 +337,21 @@ const SECURITY: readonly Mutation[] = [
     to: "const negotiable = !isSocket(host) && tls.mode !== 'disable' && (await serverOffersTls(host, port, connectTimeoutMs));",
     caughtBy: 'test/integration/connection.test.ts',
     only: 'and the server has no TLS',
+  },
+  {
+    mistake: 'ssl=true in a database URL is passed over',
+    file: 'lib/postgres/tls-settings.ts',
+    from: "parameters.get('ssl') === 'true' || ",
+    to: '',
+    caughtBy: 'test/unit/postgres/tls-settings.test.ts',
+  },
+  {
+    mistake: 'control characters in names reach the terminal',
+    file: 'lib/cli/render/render.ts',
+    from: 'renderPretty(legible(report), ',
+    to: 'renderPretty(report, ',
+    caughtBy: 'test/integration/security/injection.test.ts',
+    only: 'what is shown to people',
   },
   {
     mistake: 'nobody is told which statement gives the right to move rows',
