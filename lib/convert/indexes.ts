@@ -1,4 +1,5 @@
 import { quoteIdentifier } from '../partition/identifiers.ts';
+import { storageSql } from '../postgres/statements/new-partition.ts';
 import type { Index, LegacyTable } from './model.ts';
 import { helperIndexName, parentName } from './names.ts';
 
@@ -69,9 +70,16 @@ const including = ({ included }: Index, without: string): string => {
   return others.length === 0 ? '' : ` INCLUDE (${others.map(quoteIdentifier).join(', ')})`;
 };
 
+const tablespaceSql = ({ tablespace }: Index): string =>
+  tablespace === null ? '' : ` TABLESPACE ${quoteIdentifier(tablespace)}`;
+
 /** `PRIMARY KEY (..)` or `UNIQUE (..)`, as a constraint of the partitioned table. */
-export const constraintSql = (plan: IndexPlan, keyColumn: string): string =>
-  `${plan.index.constraint === 'primary key' ? 'PRIMARY KEY' : 'UNIQUE'} (${keyColumns(plan, keyColumn)})${including(plan.index, keyColumn)}${plan.index.deferral}`;
+export function constraintSql(plan: IndexPlan, keyColumn: string): string {
+  const { index } = plan;
+  const kind = index.constraint === 'primary key' ? 'PRIMARY KEY' : `UNIQUE${index.nulls}`;
+  const tablespace = index.tablespace === null ? '' : ` USING INDEX${tablespaceSql(index)}`;
+  return `${kind} (${keyColumns(plan, keyColumn)})${including(index, keyColumn)}${storageSql(index.storage)}${tablespace}${index.deferral}`;
+}
 
 /** Whether the partitioned table has it as a constraint, and not as a mere index. */
 export const isConstraint = (plan: IndexPlan): boolean =>
@@ -80,5 +88,5 @@ export const isConstraint = (plan: IndexPlan): boolean =>
 /** `USING btree (..) ..`: what follows the name of the table. */
 export const definitionOf = (plan: IndexPlan, keyColumn: string): string =>
   plan.change === 'key added'
-    ? `USING btree (${keyColumns(plan, keyColumn)})${including(plan.index, keyColumn)}`
+    ? `USING btree (${keyColumns(plan, keyColumn)})${including(plan.index, keyColumn)}${storageSql(plan.index.storage)}${tablespaceSql(plan.index)}`
     : plan.index.definition;

@@ -7,6 +7,8 @@ export interface Column {
   readonly name: string;
   readonly type: string;
   readonly notNull: boolean;
+  /** Whether a row that comes without it is given a value before any trigger is called. */
+  readonly hasDefault: boolean;
   /** Null: no identity column. */
   readonly identity: 'ALWAYS' | 'BY DEFAULT' | null;
   readonly generated: boolean;
@@ -37,6 +39,14 @@ export interface Index extends Relation {
   readonly constraint: 'primary key' | 'unique' | null;
   /** How that constraint is deferred, as it is written; empty: not at all. */
   readonly deferral: string;
+  /** Whether that constraint is WITHOUT OVERLAPS. */
+  readonly period: boolean;
+  /** ` NULLS NOT DISTINCT`, or empty. */
+  readonly nulls: string;
+  /** `name=value`, such as fillfactor. */
+  readonly storage: readonly string[];
+  /** Null: the database's default. */
+  readonly tablespace: string | null;
   /** Its key columns in order; null in the place of an expression. */
   readonly columns: readonly (string | null)[];
   readonly included: readonly string[];
@@ -44,6 +54,10 @@ export interface Index extends Relation {
   readonly statistics: readonly { readonly column: number; readonly target: number }[];
   readonly replicaIdentity: boolean;
   readonly comment: string | null;
+  /** What depends on its constraint, such as a view that groups by a primary key; as people would call it. */
+  readonly dependents: readonly string[];
+  /** The statement that gives a right which the table's owner lacks to make it anew; null: none. */
+  readonly wanting: string | null;
 }
 
 export interface Constraint {
@@ -68,6 +82,8 @@ export interface Trigger {
   /** As `ALTER TABLE .. ENABLE` takes it; null: enabled as usual. */
   readonly mode: 'DISABLE' | 'ENABLE ALWAYS' | 'ENABLE REPLICA' | null;
   readonly forEachRow: boolean;
+  /** Whether it is called before each row that is inserted, and so may change it. */
+  readonly beforeInsert: boolean;
   readonly transitionTables: boolean;
   readonly comment: string | null;
   /** The statement that gives a right which the table's owner lacks to make it anew; null: none. */
@@ -103,6 +119,8 @@ export interface Publication {
   readonly name: string;
   /** ` (columns) WHERE (condition)`, as ALTER PUBLICATION takes it. */
   readonly details: string;
+  /** The columns it sends of updates and deletions; null: all of them, or it sends neither. */
+  readonly columns: readonly string[] | null;
   /** Whether the table's owner may change it; else the session's own role has to. */
   readonly asOwner: boolean;
   /** The statement that gives a right which is wanting to change it; null: none is. */
@@ -131,8 +149,8 @@ export interface LegacyTable extends ManagedTable {
   readonly sequences: readonly Sequence[];
   readonly dependents: readonly Dependent[];
   readonly publications: readonly Publication[];
-  /** Publications that would publish any new table of its schema. */
-  readonly publishedWith: readonly string[];
+  /** Publications of all tables, or of all of its schema: they would publish any new one. */
+  readonly publishedWith: readonly Pick<Publication, 'name' | 'viaRoot'>[];
   /** Foreign keys of other tables, or of itself, that refer to it. */
   readonly referencedBy: readonly string[];
   readonly policies: readonly { readonly name: string; readonly comment: string | null }[];

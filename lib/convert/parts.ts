@@ -8,6 +8,7 @@ import {
 } from '../postgres/statements/new-partition.ts';
 import { constraintSql, definitionOf, type IndexPlan, isConstraint } from './indexes.ts';
 import type { Constraint, ExtendedStatistics, LegacyTable, Sequence, Trigger } from './model.ts';
+import { isReplicaIdentity, replicaIdentityOf } from './replica-identity.ts';
 
 /** What a converted table is made of, as statements. */
 
@@ -28,7 +29,7 @@ export function indexSql(table: LegacyTable, parent: string, plan: IndexPlan): s
     ...index.statistics.map(
       ({ column, target }) => `ALTER INDEX ${name} ALTER COLUMN ${column} SET STATISTICS ${target}`,
     ),
-    ...(index.replicaIdentity && plan.change === 'none'
+    ...(isReplicaIdentity(plan)
       ? [`ALTER TABLE ${parent} REPLICA IDENTITY USING INDEX ${quoteIdentifier(interim)}`]
       : []),
   ];
@@ -137,7 +138,7 @@ export function shellSql(
   return [
     createSql(table, name, layout),
     `ALTER TABLE ${name} ALTER COLUMN ${quoteIdentifier(table.keyColumn)} SET NOT NULL`,
-    ...carriedOver(name, { ...table.template, comment: text }),
+    ...carriedOver(name, { ...table.template, replicaIdentity: replicaIdentityOf(table), comment: text }),
     ...table.columns
       .filter(({ options }) => options.length > 0)
       .map(

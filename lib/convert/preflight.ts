@@ -6,7 +6,9 @@ import type { TableConfig } from '../partition/table-config.ts';
 import { nameOf } from '../postgres/statements/common.ts';
 import type { Boundary } from './boundary.ts';
 import { helperIndexes, type IndexPlan, indexPlans } from './indexes.ts';
+import { keyTriggerChanges, keyTriggerRefusal } from './key-triggers.ts';
 import type { Dependent, LegacyTable } from './model.ts';
+import { identityColumns, replicaIdentityChange } from './replica-identity.ts';
 
 /** What stands in the way of a conversion, what it changes for the application, and what else is worth knowing. */
 export interface Preflight {
@@ -110,6 +112,22 @@ function obstacles(
         `ALTER TABLE ${sql} VALIDATE CONSTRAINT ${quoteIdentifier(constraint)};`,
       );
   }
+  for (const { index, change } of indexPlans(table)) {
+    const own = displayIdentifier(index.name);
+    if (index.period)
+      add(
+        'without-overlaps',
+        `The key ${own} is WITHOUT OVERLAPS, which no conversion can make anew.`,
+        `ALTER TABLE ${sql} DROP CONSTRAINT ${quoteIdentifier(index.name)};`,
+      );
+    for (const dependent of change === 'none' ? [] : index.dependents)
+      add(
+        'dependent',
+        `The ${dependent} depends on the key ${own} as it is: it groups by it, or names it in ON CONFLICT.`,
+        'Let it group by all columns that it shows, or name columns in ON CONFLICT; or drop it and make it anew after the conversion.',
+      );
+  }
+  found.push(...publicationObstacles(table));
   for (const trigger of table.triggers)
     if (trigger.forEachRow && trigger.transitionTables)
       add(
@@ -128,6 +146,31 @@ function obstacles(
   return found;
 }
 
+/** Publications that could not name the new table, or would keep its rows from being updated and deleted. */
+function publicationObstacles(table: LegacyTable): Obstacle[] {
+  const name = displayName(table.schema, table.name);
+  const found: Obstacle[] = [];
+  for (const { name: publication, details, columns, viaRoot } of table.publications) {
+    const own = displayIdentifier(publication);
+    const alter = `ALTER PUBLICATION ${quoteIdentifier(publication)}`;
+    if (details !== '' && !viaRoot)
+      found.push({
+        code: 'publication',
+        message: `Publication ${own} picks columns or rows of ${name}, which it can do with a partitioned table only if it sends changes under the name of that.`,
+        remedy: `${alter} SET (publish_via_partition_root = true);`,
+      });
+    const missing =
+      columns === null ? [] : identityColumns(table).filter((column) => !columns.includes(column));
+    if (missing.length > 0)
+      found.push({
+        code: 'publication',
+        message: `Publication ${own} does not send ${missing.map(displayIdentifier).join(', ')} of ${name}, which will be part of its replica identity: updates and deletions would fail.`,
+        remedy: `Have it send that, too, to subscribers that have it: ${alter} DROP TABLE ${nameOf(table)}; ${alter} ADD TABLE ${nameOf(table)} (${[...(columns ?? []), ...missing].map(quoteIdentifier).join(', ')}) ...;`,
+      });
+  }
+  return found;
+}
+
 /** What of the table somebody has no right to make anew, or to change. */
 function wantingRights(table: LegacyTable): Obstacle[] {
   const name = displayName(table.schema, table.name);
@@ -143,6 +186,11 @@ function wantingRights(table: LegacyTable): Obstacle[] {
   for (const { name: trigger, wanting } of table.triggers)
     add(
       `The trigger ${displayIdentifier(trigger)} has to be made anew, and ${table.owner}, the owner of ${name}, may not call its function.`,
+      wanting,
+    );
+  for (const { name: index, tablespace, wanting } of table.indexes)
+    add(
+      `The index ${displayIdentifier(index)} has to be made anew, and ${table.owner}, the owner of ${name}, may not create anything in its tablespace ${tablespace}.`,
       wanting,
     );
   for (const { name: publication, wanting } of table.publications)
@@ -214,7 +262,7 @@ function notes(table: LegacyTable): Finding[] {
   });
   const helpers = new Set(helperIndexes(table));
   return [
-    ...table.publications
+    ...[...table.publications, ...table.publishedWith]
       .filter(({ viaRoot }) => !viaRoot)
       .map(({ name }) =>
         note(
@@ -239,7 +287,6 @@ function notes(table: LegacyTable): Finding[] {
 export function preflight(table: LegacyTable, config: TableConfig, options: PreflightOptions): Preflight {
   const found = [...obstacles(table, config, options), ...options.others];
   const plans = indexPlans(table);
-  const weaker = plans.filter(({ change }) => change === 'no longer unique');
   const findings: Finding[] = [
     ...found.map(
       ({ code, message, remedy }): Finding => ({
@@ -251,6 +298,8 @@ export function preflight(table: LegacyTable, config: TableConfig, options: Pref
       }),
     ),
     ...plans.flatMap((plan) => changeOf(table, plan)),
+    ...replicaIdentityChange(table),
+    ...keyTriggerChanges(table),
     ...notes(table),
   ];
   const [first] = found;
@@ -261,15 +310,21 @@ export function preflight(table: LegacyTable, config: TableConfig, options: Pref
       refusal: { code: 'not-convertible', message: `${first.message}${others}`, hint: first.remedy },
     };
   }
-  if (weaker.length > 0 && !options.approve) {
-    return {
-      findings,
-      refusal: {
-        code: 'uniqueness-lost',
-        message: `${weaker.map(({ index }) => displayIdentifier(index.name)).join(', ')} of ${displayName(table.schema, table.name)} would no longer be unique.`,
-        hint: 'If the application can do without, repeat the command with --approve.',
-      },
-    };
-  }
-  return { findings, refusal: null };
+  return { findings, refusal: options.approve ? null : toBeApproved(table, plans) };
+}
+
+/** Why the application may not go on working, which only people know; null: nothing speaks for that. */
+function toBeApproved(table: LegacyTable, plans: readonly IndexPlan[]): ReportError | null {
+  const weaker = plans.filter(({ change }) => change === 'no longer unique');
+  const lost: ReportError | null =
+    weaker.length === 0
+      ? null
+      : {
+          code: 'uniqueness-lost',
+          message: `${weaker.map(({ index }) => displayIdentifier(index.name)).join(', ')} of ${displayName(table.schema, table.name)} would no longer be unique.`,
+          hint: 'If the application can do without, repeat the command with --approve.',
+        };
+  const late = keyTriggerRefusal(table);
+  if (lost === null || late === null) return lost ?? late;
+  return { ...lost, message: `${lost.message} ${late.message}`, hint: `${lost.hint} ${late.hint}` };
 }

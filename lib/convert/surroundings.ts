@@ -39,8 +39,8 @@ async function holders(client: pg.Client, steps: readonly Step[]): Promise<Findi
   );
 }
 
-/** What is copied is written to the log as well, which slots keep until whoever reads them has had it. */
-async function slots(client: pg.Client): Promise<Finding[]> {
+/** What is written is written to the log as well, which slots keep until whoever reads them has had it. */
+async function slots(client: pg.Client, copies: boolean): Promise<Finding[]> {
   const { rows } = await client.query<{ name: string; active: boolean }>(
     'SELECT slot_name AS name, active FROM pg_replication_slots WHERE NOT temporary ORDER BY 1',
   );
@@ -48,9 +48,9 @@ async function slots(client: pg.Client): Promise<Finding[]> {
   const idle = rows.filter(({ active }) => !active).map(({ name }) => displayIdentifier(name));
   return [
     note(
-      `What is copied goes through ${rows.length === 1 ? 'the replication slot' : `${rows.length} replication slots`} ${rows.map(({ name }) => displayIdentifier(name)).join(', ')} as well${idle.length === 0 ? '' : `; nobody reads ${idle.join(', ')}, so the disk keeps it all`}.`,
+      `${copies ? 'What is copied goes' : 'New indexes go'} through ${rows.length === 1 ? 'the replication slot' : `${rows.length} replication slots`} ${rows.map(({ name }) => displayIdentifier(name)).join(', ')} as well${idle.length === 0 ? '' : `; nobody reads ${idle.join(', ')}, so the disk keeps it all`}.`,
       idle.length === 0
-        ? 'Watch how far replicas are behind, or use --max-replica-lag.'
+        ? `Watch how far replicas are behind${copies ? ', or use --max-replica-lag' : ''}.`
         : `If it is no longer needed: SELECT pg_drop_replication_slot('${rows.find(({ active }) => !active)?.name ?? ''}');`,
       { slots: rows.map(({ name }) => name), inactive: idle },
     ),
@@ -60,5 +60,6 @@ async function slots(client: pg.Client): Promise<Finding[]> {
 /** What a plan cannot know from the table alone: who is there, and who gets what is copied. */
 export async function surroundings(client: pg.Client, steps: readonly Step[]): Promise<Finding[]> {
   const copies = steps.some(({ kind }) => kind === 'copy');
-  return [...(await holders(client, steps)), ...(copies ? await slots(client) : [])];
+  const writes = copies || steps.some(({ kind }) => kind === 'index');
+  return [...(await holders(client, steps)), ...(writes ? await slots(client, copies) : [])];
 }

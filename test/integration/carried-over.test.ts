@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { at, done, findingsOf, keeper, tableOf } from '../support/keeper.ts';
 import { createNamedRole, type NamedRole } from '../support/roles.ts';
+import { withTablespace } from '../support/tablespace.ts';
 
 const NOW = at('2026-11-22T13:00:00Z');
 
@@ -358,25 +359,14 @@ describe('a new partition has', () => {
   });
 
   test('the tablespace of its table', async () => {
-    // The server makes the folder itself: in place from PostgreSQL 15 on, before that through COPY .. TO PROGRAM.
-    const name = `space_${database.name}`;
-    const inPlace = inject('serverVersion') >= 15;
-    const [row] = await database.query<{ folder: string }>(
-      "SELECT current_setting('data_directory') || '-' || $1 AS folder",
-      [name],
-    );
-    const folder = inPlace ? '' : (row?.folder ?? '');
-    if (inPlace) await database.query('SET allow_in_place_tablespaces = on');
-    else await database.query(`COPY (SELECT 1) TO PROGRAM 'mkdir "${folder}" && cat'`);
-    await database.query(`CREATE TABLESPACE "${name}" LOCATION '${folder}'`);
-    const partition = await newPartition(
-      'id int, at timestamptz',
-      (table) => `ALTER TABLE ${table} SET TABLESPACE "${name}"`,
-    );
-    expect(await classOf(partition)).toMatchObject({ tablespace: name });
-    await database.query(`DROP TABLE ${partition.replace('_2026_12', '')}`);
-    await database.query(`DROP TABLESPACE "${name}"`);
-    if (folder !== '') await database.query(`COPY (SELECT 1) TO PROGRAM 'rmdir "${folder}" && cat'`);
+    await withTablespace(database, async (name) => {
+      const partition = await newPartition(
+        'id int, at timestamptz',
+        (table) => `ALTER TABLE ${table} SET TABLESPACE ${name}`,
+      );
+      expect(await classOf(partition)).toMatchObject({ tablespace: name });
+      await database.query(`DROP TABLE ${partition.replace('_2026_12', '')}`);
+    });
   });
 
   test('all that, even if its table is a partition of another', async () => {

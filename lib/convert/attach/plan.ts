@@ -11,6 +11,7 @@ import { parentName } from '../names.ts';
 import { parentStep } from '../parent.ts';
 import { parentToBe, partitionPlan } from '../partitions.ts';
 import { preparedOf } from '../prepared.ts';
+import { replicaIdentityOf } from '../replica-identity.ts';
 import type { Situation } from '../situation.ts';
 import { switchStep } from '../switch/switch.ts';
 import type { Unit } from '../unit.ts';
@@ -46,7 +47,7 @@ function partitionSteps(situation: Situation, boundary: Point, context: Statemen
   const parent = situation.parent ?? parentToBe(table, parentName(table.name));
   const { steps } = partitionPlan(
     situation,
-    { ...parent, template: table.template },
+    { ...parent, template: { ...table.template, replicaIdentity: replicaIdentityOf(table) } },
     { from: boundary, base: table.name, approve: true },
     context,
   );

@@ -16,6 +16,7 @@ import type { Step } from '../../postgres/step.ts';
 import { constraintSql, definitionOf, type IndexPlan, isConstraint } from '../indexes.ts';
 import type { LegacyTable } from '../model.ts';
 import { constraintsOf, constraintsSql, indexSql, type Layout } from '../parts.ts';
+import { isReplicaIdentity } from '../replica-identity.ts';
 import { dropLocker, lockReferenced } from '../switch/referenced.ts';
 import { lockable, type Pair } from './pair.ts';
 
@@ -75,7 +76,7 @@ function tableIndexStep(
   context: StatementContext,
 ): Step {
   const name = nameOf(target);
-  const byIndex = plans.some(({ index, change }) => index.replicaIdentity && change === 'none');
+  const byIndex = plans.some(isReplicaIdentity);
   return {
     kind: 'index',
     partition: displayName(target.schema, target.name),

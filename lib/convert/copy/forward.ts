@@ -9,6 +9,7 @@ import { type IndexPlan, indexPlans } from '../indexes.ts';
 import type { LegacyTable } from '../model.ts';
 import { replacedName } from '../names.ts';
 import { parentToBe, partitionPlan } from '../partitions.ts';
+import { replicaIdentityOf } from '../replica-identity.ts';
 import type { Situation } from '../situation.ts';
 import type { Unit } from '../unit.ts';
 import { discard } from './afterwards.ts';
@@ -70,6 +71,7 @@ export function forward(
   const target = { schema: table.schema, name: interim(table.name) };
   const parent = going && situation.parent !== null ? situation.parent : parentToBe(table, target.name);
   const keyless = copy === null || !copy.other.constraints.some(({ kind }) => kind === 'foreign key');
+  const replicaIdentity = replicaIdentityOf(table);
   const base = strategy === 'split' ? `partition_keeper_${table.oid}` : table.name;
   const partitions =
     layout === 'plain'
@@ -82,8 +84,7 @@ export function forward(
             template: {
               ...table.template,
               // Its index is made after the rows.
-              replicaIdentity:
-                table.template.replicaIdentity === 'index' ? 'default' : table.template.replicaIdentity,
+              replicaIdentity: replicaIdentity === 'index' ? 'default' : replicaIdentity,
             },
           },
           {

@@ -27,7 +27,7 @@ export function copyObstacles({ table, own }: Situation): Obstacle[] {
       message: `${table.owner}, the owner of ${name}, may not create temporary tables, in which changes are put aside to be taken over.`,
       remedy: table.wantingTemporary,
     });
-  for (const publication of table.publishedWith)
+  for (const { name: publication } of table.publishedWith)
     found.push({
       code: 'publication',
       message: `Publication ${displayIdentifier(publication)} publishes every new table of the schema, and so the copy row by row, to subscribers that do not have it.`,

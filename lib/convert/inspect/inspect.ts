@@ -113,6 +113,7 @@ async function readLegacy(
     readonly type: string;
     readonly bare_type: string;
     readonly not_null: boolean;
+    readonly has_default: boolean;
     readonly identity: Column['identity'];
     readonly generated: boolean;
     readonly options: readonly string[];
@@ -177,10 +178,11 @@ async function readLegacy(
       await read<GrantRow>(catalog.GRANTS, [oid]),
       await read<ColumnRow>(catalog.COLUMNS, [oid]),
     ),
-    columns: columns.map(({ name: column, type, not_null, identity, generated, options }) => ({
+    columns: columns.map(({ name: column, type, not_null, has_default, identity, generated, options }) => ({
       name: column,
       type,
       notNull: not_null,
+      hasDefault: has_default,
       identity,
       generated,
       options,
@@ -194,16 +196,18 @@ async function readLegacy(
     constraints: await read<Constraint>(queries.CONSTRAINTS, oid),
     triggers: (
       await read<
-        Omit<Trigger, 'before' | 'after' | 'forEachRow' | 'transitionTables'> & {
+        Omit<Trigger, 'before' | 'after' | 'forEachRow' | 'beforeInsert' | 'transitionTables'> & {
           readonly definition: string;
           readonly for_each_row: boolean;
+          readonly before_insert: boolean;
           readonly transition_tables: boolean;
         }
       >(queries.TRIGGERS, oid)
-    ).map(({ definition, for_each_row, transition_tables, ...trigger }) => ({
+    ).map(({ definition, for_each_row, before_insert, transition_tables, ...trigger }) => ({
       ...trigger,
       ...triggerParts(definition),
       forEachRow: for_each_row,
+      beforeInsert: before_insert,
       transitionTables: transition_tables,
     })),
     statistics: await read<ExtendedStatistics>(queries.STATISTICS, oid),
@@ -213,6 +217,7 @@ async function readLegacy(
       await read<{
         readonly name: string;
         readonly details: string;
+        readonly columns: readonly string[] | null;
         readonly as_owner: boolean;
         readonly wanting: string | null;
         readonly via_root: boolean;
@@ -221,14 +226,18 @@ async function readLegacy(
       (row): Publication => ({
         name: row.name,
         details: row.details,
+        columns: row.columns,
         asOwner: row.as_owner,
         wanting: row.wanting,
         viaRoot: row.via_root,
       }),
     ),
-    publishedWith: (await read<{ readonly name: string }>(queries.wholePublications(serverVersion), oid)).map(
-      (row) => row.name,
-    ),
+    publishedWith: (
+      await read<{ readonly name: string; readonly via_root: boolean }>(
+        queries.wholePublications(serverVersion),
+        oid,
+      )
+    ).map((row) => ({ name: row.name, viaRoot: row.via_root })),
     referencedBy: (await read<{ readonly name: string }>(queries.REFERENCED_BY, oid)).map((row) => row.name),
     policies: await read<LegacyTable['policies'][number]>(queries.POLICIES, oid),
     heapBytes: relation.heap_bytes,

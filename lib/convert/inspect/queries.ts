@@ -1,7 +1,7 @@
 import { quoteLiteral } from '../../partition/identifiers.ts';
 import { MIRROR } from '../../partition/names.ts';
 import { TRUNCATE } from '../names.ts';
-import { callFrom, ownerMayPublish, publish, putAside, referTo, replaceAs } from './rights.ts';
+import { callFrom, ownerMayPublish, publish, putAside, referTo, replaceAs, storeIn } from './rights.ts';
 
 /** Reads of the catalog about one table, $1 its oid. Our own triggers are not among its triggers. */
 
@@ -24,23 +24,35 @@ export const SEES_ALL = `
   FROM pg_class c WHERE c.oid = $1`;
 
 export const COLUMNS = `
-  SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, format_type(a.atttypid, NULL) AS bare_type, a.attnotnull AS not_null,
+  SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, format_type(a.atttypid, NULL) AS bare_type, a.attnotnull AS not_null, a.atthasdef AS has_default,
          CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END AS identity, a.attgenerated <> '' AS generated,
          coalesce(a.attoptions, '{}') AS options
   FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`;
 
+/** The server prints definitions without the tablespace, whose place is before the condition. Columns that older servers lack are read by way of JSON. */
 export const INDEXES = `
   SELECT i.oid::int8::float8 AS oid, n.nspname AS schema, i.relname AS name, x.indisunique AS unique, x.indisvalid AS valid,
-         substr(pg_get_indexdef(i.oid), length('CREATE INDEX ' || CASE WHEN x.indisunique THEN 'UNIQUE ' ELSE '' END || quote_ident(i.relname) || ' ON '
-           || CASE WHEN c.relkind = 'p' THEN 'ONLY ' ELSE '' END || quote_ident(n.nspname) || '.' || quote_ident(c.relname)) + 2) AS definition,
+         CASE WHEN s.oid IS NULL THEN d.text ELSE left(d.text, length(d.text) - length(d.condition)) || ' TABLESPACE ' || quote_ident(s.spcname) || d.condition END AS definition,
          CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' END AS constraint,
          CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END AS deferral,
+         coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) AS period,
+         CASE WHEN (to_jsonb(x) ->> 'indnullsnotdistinct')::boolean THEN ' NULLS NOT DISTINCT' ELSE '' END AS nulls,
+         coalesce(i.reloptions, '{}') AS storage, s.spcname AS tablespace,
          ARRAY(SELECT a.attname::text FROM generate_series(0, x.indnkeyatts - 1) AS p LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[p] AND a.attnum > 0 ORDER BY p) AS columns,
          ARRAY(SELECT a.attname::text FROM generate_series(x.indnkeyatts, x.indnatts - 1) AS p JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[p] ORDER BY p) AS included,
          (SELECT coalesce(json_agg(json_build_object('column', a.attnum, 'target', a.attstattarget) ORDER BY a.attnum), '[]') FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attstattarget >= 0) AS statistics,
-         x.indisreplident AS replica_identity, coalesce(obj_description(k.oid, 'pg_constraint'), obj_description(i.oid, 'pg_class')) AS comment
+         x.indisreplident AS replica_identity, coalesce(obj_description(k.oid, 'pg_constraint'), obj_description(i.oid, 'pg_class')) AS comment,
+         ARRAY(SELECT DISTINCT CASE WHEN r.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid) ELSE pg_describe_object('pg_class'::regclass, r.ev_class, 0) END
+               FROM pg_depend d LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+               WHERE d.refclassid = 'pg_constraint'::regclass AND d.refobjid = k.oid AND d.deptype = 'n' ORDER BY 1) AS dependents,
+         ${storeIn('c.relowner', 's.oid')} AS wanting
   FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_constraint k ON k.conindid = i.oid AND k.conrelid = c.oid AND k.contype IN ('p', 'u')
+  LEFT JOIN pg_tablespace s ON s.oid = i.reltablespace
+  CROSS JOIN LATERAL (SELECT
+    substr(pg_get_indexdef(i.oid), length('CREATE INDEX ' || CASE WHEN x.indisunique THEN 'UNIQUE ' ELSE '' END || quote_ident(i.relname) || ' ON '
+      || CASE WHEN c.relkind = 'p' THEN 'ONLY ' ELSE '' END || quote_ident(n.nspname) || '.' || quote_ident(c.relname)) + 2) AS text,
+    coalesce(' WHERE ' || pg_get_expr(x.indpred, x.indrelid), '') AS condition) AS d
   WHERE x.indrelid = $1 AND NOT EXISTS (SELECT FROM pg_constraint e WHERE e.conindid = i.oid AND e.conrelid = c.oid AND e.contype = 'x')
   ORDER BY x.indisprimary DESC, i.relname`;
 
@@ -56,7 +68,7 @@ export const CONSTRAINTS = `
 export const TRIGGERS = `
   SELECT t.tgname AS name, pg_get_triggerdef(t.oid) AS definition,
          CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' END AS mode,
-         t.tgtype & 1 = 1 AS for_each_row, t.tgnewtable IS NOT NULL OR t.tgoldtable IS NOT NULL AS transition_tables,
+         t.tgtype & 1 = 1 AS for_each_row, t.tgtype & 7 = 7 AS before_insert, t.tgnewtable IS NOT NULL OR t.tgoldtable IS NOT NULL AS transition_tables,
          obj_description(t.oid, 'pg_trigger') AS comment, ${callFrom('c.relowner', 'f.oid', 'f.pronamespace')} AS wanting
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc f ON f.oid = t.tgfoid
   WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgname NOT IN ('${MIRROR}', '${TRUNCATE}') ORDER BY t.tgname`;
@@ -117,15 +129,18 @@ const PUBLISHED = `coalesce((SELECT ' (' || string_agg(quote_ident(a.attname), '
                    WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs::int2[])), '')
          || coalesce(' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')', '')`;
 
+const PUBLISHED_COLUMNS = `CASE WHEN r.prattrs IS NOT NULL AND (p.pubupdate OR p.pubdelete)
+                   THEN ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs::int2[]) ORDER BY a.attnum) END`;
+
 export const publications = (serverVersion: number): string => `
   SELECT p.pubname AS name, p.pubviaroot AS via_root, ${ownerMayPublish('c.relowner', 'p.pubowner')} AS as_owner, ${publish('c.relowner', 'p.pubowner')} AS wanting,
-         ${serverVersion >= 150_000 ? PUBLISHED : "''"} AS details
+         ${serverVersion >= 150_000 ? PUBLISHED : "''"} AS details, ${serverVersion >= 150_000 ? PUBLISHED_COLUMNS : 'NULL::text[]'} AS columns
   FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid JOIN pg_class c ON c.oid = r.prrelid
   WHERE r.prrelid = $1 ORDER BY p.pubname`;
 
 /** Publications of all tables, and of all of its schema: what is made beside the table is published as well. */
 export const wholePublications = (serverVersion: number): string => `
-  SELECT p.pubname AS name FROM pg_publication p WHERE p.puballtables${
+  SELECT p.pubname AS name, p.pubviaroot AS via_root FROM pg_publication p WHERE p.puballtables${
     serverVersion >= 150_000
       ? ' OR EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = (SELECT c.relnamespace FROM pg_class c WHERE c.oid = $1))'
       : ' AND $1::oid IS NOT NULL'

@@ -25,6 +25,11 @@ export const putAside = (owner: string): string => `
   CASE WHEN NOT has_database_privilege(${owner}, current_database(), 'TEMPORARY')
        THEN format('GRANT TEMPORARY ON DATABASE %I TO %I;', current_database(), pg_get_userbyid(${owner})) END`;
 
+/** That the owner of the table makes an index in the tablespace; null: that of the database. */
+export const storeIn = (owner: string, tablespace: string): string => `
+  CASE WHEN NOT has_tablespace_privilege(${owner}, ${tablespace}, 'CREATE')
+       THEN format('GRANT CREATE ON TABLESPACE %I TO %I;', (SELECT t.spcname FROM pg_tablespace t WHERE t.oid = ${tablespace}), pg_get_userbyid(${owner})) END`;
+
 /** That the owner of the table makes a foreign key to the columns of another one. */
 export const referTo = (owner: string, table: string, schema: string, columns: string): string => `
   coalesce(${useSchema(owner, schema)},

@@ -20,6 +20,7 @@ import { fingerprintSql } from '../inspect/queries.ts';
 import { type ConversionMarker, conversionText } from '../marker.ts';
 import type { LegacyTable } from '../model.ts';
 import { legacyName, parentName } from '../names.ts';
+import { isReplicaIdentity, replicaIdentitySql } from '../replica-identity.ts';
 import { dependentsSql, lockViews, viewLocks } from './dependents.ts';
 import type { Names } from './names.ts';
 import { dropLocker, lockReferenced } from './referenced.ts';
@@ -53,7 +54,7 @@ function indexSql(table: LegacyTable, names: Names, plan: IndexPlan): string[] {
     isConstraint(plan)
       ? `ALTER TABLE ${names.table} ADD CONSTRAINT ${later} PRIMARY KEY USING INDEX ${quoteIdentifier(helper)}${index.deferral}`
       : `ALTER INDEX ${qualified(table.schema, helper)} RENAME TO ${later}`,
-    ...(index.replicaIdentity ? [`ALTER TABLE ${names.table} REPLICA IDENTITY USING INDEX ${later}`] : []),
+    ...(isReplicaIdentity(plan) ? [`ALTER TABLE ${names.table} REPLICA IDENTITY USING INDEX ${later}`] : []),
   ];
 }
 
@@ -99,6 +100,7 @@ export function switchStep(
       asPlanned(table, marker),
       ...table.triggers.map(({ name }) => `DROP TRIGGER ${quoteIdentifier(name)} ON ${names.table}`),
       ...plans.flatMap((plan) => indexSql(table, names, plan)),
+      ...replicaIdentitySql(table, names.table),
       ...table.statistics.map(
         ({ schema, name }) =>
           `ALTER STATISTICS ${qualified(schema, name)} RENAME TO ${quoteIdentifier(legacyName(name))}`,

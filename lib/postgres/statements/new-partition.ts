@@ -11,7 +11,8 @@ export function parametersSql(parameters: readonly string[]): string {
   return `(${pairs.join(', ')})`;
 }
 
-const storageSql = (storage: readonly string[]): string =>
+/** ` WITH (..)`, or empty where there is nothing to say. */
+export const storageSql = (storage: readonly string[]): string =>
   storage.length === 0 ? '' : ` WITH ${parametersSql(storage)}`;
 
 /** `LIKE` locks the parent in ACCESS SHARE only; `PARTITION OF` would lock it, and its default, exclusively. */

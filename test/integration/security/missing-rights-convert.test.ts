@@ -36,7 +36,7 @@ async function leastPrivilege(): Promise<Scene> {
     CREATE SCHEMA app; CREATE SCHEMA reports; CREATE SCHEMA tools; CREATE SCHEMA others;
     CREATE TABLE others.accounts (id int PRIMARY KEY);
     INSERT INTO others.accounts VALUES (1);
-    CREATE TABLE app.events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL, account int REFERENCES others.accounts, note text);
+    CREATE TABLE app.events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), account int REFERENCES others.accounts, note text);
     CREATE FUNCTION tools.stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
     REVOKE EXECUTE ON FUNCTION tools.stamp FROM PUBLIC;
     CREATE TRIGGER stamp BEFORE INSERT ON app.events FOR EACH ROW EXECUTE FUNCTION tools.stamp();
