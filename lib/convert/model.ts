@@ -67,6 +67,7 @@ export interface Constraint {
   readonly definition: string;
   readonly validated: boolean;
   readonly inherited: boolean;
+  readonly enforced: boolean;
   /** For a foreign key, the table it refers to. */
   readonly references: string | null;
   readonly comment: string | null;
@@ -139,7 +140,11 @@ export interface LegacyTable extends ManagedTable {
   readonly kind: 'table' | 'partitioned table' | 'other';
   readonly persistence: 'permanent' | 'unlogged' | 'temporary';
   /** Inheritance, either way, and CREATE TABLE OF. */
-  readonly relatives: readonly string[];
+  readonly relatives: readonly {
+    readonly name: string;
+    /** The statement that takes the table out. */
+    readonly parting: string;
+  }[];
   readonly columns: readonly Column[];
   readonly keyGenerated: boolean;
   readonly indexes: readonly Index[];
@@ -151,7 +156,7 @@ export interface LegacyTable extends ManagedTable {
   readonly publications: readonly Publication[];
   /** Publications of all tables, or of all of its schema: they would publish any new one. */
   readonly publishedWith: readonly Pick<Publication, 'name' | 'viaRoot'>[];
-  /** Foreign keys of other tables, or of itself, that refer to it. */
+  /** Foreign keys of other tables, or of itself, that refer to it or to a partition of it. */
   readonly referencedBy: readonly string[];
   readonly policies: readonly { readonly name: string; readonly comment: string | null }[];
   readonly heapBytes: number;

@@ -136,7 +136,7 @@ function attachOutlook(run: Run, situation: Situation, wish: Wish): Outlook {
   return {
     units: plan.units,
     findings: [standing(situation, plan, count(plan.units)), ...judged.findings],
-    refusal: judged.refusal,
+    refusal: judged.refusal ?? plan.refusal,
   };
 }
 
@@ -153,7 +153,7 @@ function copyOutlook(run: Run, situation: Situation, strategy: CopyStrategy, wis
       : preflight(table, config, {
           boundary,
           names: copy === null ? copyNames(table, interimOf(strategy)) : [],
-          others: copyObstacles(situation),
+          others: copyObstacles(situation, strategy),
           approve: wish.approve,
         });
   const plan = planCopy(situation, strategy, wish.aim, context, wish.approve);

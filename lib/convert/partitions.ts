@@ -49,10 +49,14 @@ export function partitionPlan(
     { ...config, retention: null },
     { now, from: schedule.latest(from), approve },
   );
+  const [taken] = plan.problems.map((problem) => ({
+    ...problem,
+    hint: 'Rename that relation, then repeat the command.',
+  }));
   return {
     steps: plan.steps
       .filter(({ range }) => range.to > from)
       .map((one) => ({ ...one, step: createStep(parent, one, 0, context) })),
-    problem: plan.refusal ?? plan.problems[0] ?? null,
+    problem: plan.refusal ?? taken ?? null,
   };
 }

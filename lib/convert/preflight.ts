@@ -50,11 +50,11 @@ function obstacles(
       `${name} is ${table.persistence}; a partitioned table cannot be.`,
       `ALTER TABLE ${sql} SET LOGGED;`,
     );
-  if (table.relatives.length > 0)
+  for (const relative of table.relatives)
     add(
       'inheritance',
-      `${name} takes part in inheritance, or is of a type: ${table.relatives.join(', ')}.`,
-      `Take it out first: ALTER TABLE ... NO INHERIT ${sql}; or ALTER TABLE ${sql} NOT OF;`,
+      `${name} takes part in inheritance, or is of a type: ${relative.name}.`,
+      relative.parting,
     );
   if (table.keyGenerated)
     add(
@@ -80,12 +80,19 @@ function obstacles(
     );
   }
   for (const reference of table.referencedBy)
-    add(
-      'referenced',
-      `${reference} refers to ${name}: a foreign key cannot refer to a partitioned table without its partition key.`,
-      'Drop that foreign key, or give the other table the partition key as a column and refer to both once this one is converted.',
-    );
-  for (const { kind, name: constraint, validated, inherited } of table.constraints) {
+    if (table.kind === 'partitioned table')
+      add(
+        'referenced',
+        `${reference} refers to ${name} or one of its partitions, and would go on referring to what is replaced.`,
+        'Drop that foreign key, and add it again when the conversion is finished.',
+      );
+    else
+      add(
+        'referenced',
+        `${reference} refers to ${name}: a foreign key cannot refer to a partitioned table without its partition key.`,
+        'Drop that foreign key, or give the other table the partition key as a column and refer to both once this one is converted.',
+      );
+  for (const { kind, name: constraint, validated, inherited, enforced } of table.constraints) {
     const own = displayIdentifier(constraint);
     if (kind === 'exclusion')
       add(
@@ -97,7 +104,9 @@ function obstacles(
       add(
         'not-valid',
         `The foreign key ${own} is not validated, which those of partitioned tables must be.`,
-        `ALTER TABLE ${sql} VALIDATE CONSTRAINT ${quoteIdentifier(constraint)};`,
+        enforced
+          ? `ALTER TABLE ${sql} VALIDATE CONSTRAINT ${quoteIdentifier(constraint)};`
+          : `ALTER TABLE ${sql} ALTER CONSTRAINT ${quoteIdentifier(constraint)} ENFORCED;`,
       );
     if (kind === 'check' && !inherited)
       add(

@@ -1,3 +1,4 @@
+import type { ReportError } from '../../contract.ts';
 import { isoText, keyText, parseKeyText } from '../../partition/key-type.ts';
 import { BOUNDARY } from '../../partition/names.ts';
 import type { Point } from '../../partition/range.ts';
@@ -41,23 +42,43 @@ const newMarker = ({ table, config, now }: Situation, context: StatementContext)
   };
 };
 
+/** As it is once what is of no use has been discarded: the names of its partitions are free again. */
+function withoutPrepared(situation: Situation): Situation {
+  const { table } = situation;
+  const freed = new Set(preparedOf(situation)?.parent.partitions.map(({ name }) => name));
+  return {
+    ...situation,
+    parent: null,
+    table: { ...table, taken: new Set([...table.taken].filter((name) => !freed.has(name))) },
+  };
+}
+
 /** The look-ahead from the boundary on, made with what the old table has of its own; called by the final name. */
-function partitionSteps(situation: Situation, boundary: Point, context: StatementContext): Step[] {
+function partitionSteps(
+  situation: Situation,
+  boundary: Point,
+  context: StatementContext,
+): { readonly steps: Step[]; readonly problem: ReportError | null } {
   const { table } = situation;
   const parent = situation.parent ?? parentToBe(table, parentName(table.name));
-  const { steps } = partitionPlan(
+  const { steps, problem } = partitionPlan(
     situation,
     { ...parent, template: { ...table.template, replicaIdentity: replicaIdentityOf(table) } },
     { from: boundary, base: table.name, approve: true },
     context,
   );
-  return steps.filter(({ range }) => range.from >= boundary).map(({ step }) => step);
+  return {
+    steps: steps.filter(({ range }) => range.from >= boundary).map(({ step }) => step),
+    problem,
+  };
 }
 
 export interface AttachPlan {
   readonly units: readonly Unit[];
   readonly marker: ConversionMarker;
   readonly boundary: Point;
+  /** Why not all of it can be done; null: it can. */
+  readonly refusal: ReportError | null;
 }
 
 /**
@@ -72,10 +93,11 @@ export function planAttach(situation: Situation, context: StatementContext): Att
   const boundary = parseKeyText(table.keyType, marker.boundary ?? '') ?? 0n;
   const text = isoText(table.keyType, config.timeZone, boundary) ?? 'the boundary';
   const discard = going ? null : discardStep(situation, context);
-  const current = going ? situation : { ...situation, parent: null };
+  const current = going ? situation : withoutPrepared(situation);
   const withoutCheck = going
     ? table
     : { ...table, constraints: table.constraints.filter(({ name }) => name !== BOUNDARY) };
+  const partitions = partitionSteps(current, boundary, context);
   const valid = new Set(
     helperIndexes(table)
       .filter((index) => index.valid)
@@ -86,7 +108,7 @@ export function planAttach(situation: Situation, context: StatementContext): Att
   const units: Unit[] = [
     ...each('prepare', discard === null ? [] : [discard]),
     ...each('prepare', going && parent !== null ? [] : [parentStep(withoutCheck, marker, context)]),
-    ...each('prepare', partitionSteps(current, boundary, context)),
+    ...each('prepare', partitions.steps),
     ...each(
       'prepare',
       indexPlans(table).flatMap((plan) =>
@@ -97,5 +119,5 @@ export function planAttach(situation: Situation, context: StatementContext): Att
     ...each('verify', boundarySteps(withoutCheck, boundary, text, context)),
     ...each('switch', [switchStep(withoutCheck, boundary, marker, context)]),
   ];
-  return { units, marker, boundary };
+  return { units, marker, boundary, refusal: partitions.problem };
 }

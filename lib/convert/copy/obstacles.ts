@@ -1,20 +1,32 @@
 import { displayIdentifier, displayName, quoteIdentifier } from '../../partition/identifiers.ts';
+import { MINUS_INFINITY } from '../../partition/range.ts';
 import { nameOf } from '../../postgres/statements/common.ts';
 import type { Obstacle } from '../preflight.ts';
 import type { Situation } from '../situation.ts';
 import { identityOf } from './identity.ts';
+import { type CopyStrategy, layoutOf } from './strategy.ts';
 
 /** What is in the way of a copy, beside what is in the way of any conversion. */
-export function copyObstacles({ table, own }: Situation): Obstacle[] {
+export function copyObstacles({ table, own }: Situation, strategy: CopyStrategy): Obstacle[] {
   const name = displayName(table.schema, table.name);
   const sql = nameOf(table);
+  /** A partitioned table has no other way. */
+  const otherwise = (way: string): string => (table.kind === 'table' ? way : '');
   const found: Obstacle[] = [];
   if (identityOf(table) === null)
     found.push({
       code: 'no-identity',
       message: `Nothing tells the rows of ${name} apart: it has neither a primary key nor a unique constraint on columns that are NOT NULL, so changes cannot be followed while rows are copied.`,
-      remedy: `Give it one: ALTER TABLE ${sql} ADD PRIMARY KEY (...); or use --strategy attach, which needs none.`,
+      remedy: `Give it one: ALTER TABLE ${sql} ADD PRIMARY KEY (...);${otherwise(' or use --strategy attach, which needs none.')}`,
     });
+  if (layoutOf(strategy) === 'partitioned' && table.keys.oldest === MINUS_INFINITY) {
+    const key = quoteIdentifier(table.keyColumn);
+    found.push({
+      code: 'key-infinite',
+      message: `Rows of ${name} have -infinity as ${table.keyColumn}: no partition of an interval could hold them.`,
+      remedy: `Give them another: UPDATE ${sql} SET ${key} = ... WHERE ${key} = '-infinity';${otherwise(' or use --strategy attach.')}`,
+    });
+  }
   if (table.template.forceRowSecurity)
     found.push({
       code: 'row-security-forced',
@@ -31,7 +43,7 @@ export function copyObstacles({ table, own }: Situation): Obstacle[] {
     found.push({
       code: 'publication',
       message: `Publication ${displayIdentifier(publication)} publishes every new table of the schema, and so the copy row by row, to subscribers that do not have it.`,
-      remedy: `Publish tables by name instead (ALTER PUBLICATION ${quoteIdentifier(publication)} cannot be changed so; make another), or use --strategy attach.`,
+      remedy: `Publish tables by name instead, in another publication${otherwise('; or use --strategy attach')}.`,
     });
   if (own?.defaultPartition)
     found.push({

@@ -29,7 +29,7 @@ interface RelationRow {
   readonly options: readonly string[] | null;
   readonly toast_options: readonly string[] | null;
   readonly access_method: string | null;
-  readonly relatives: readonly string[];
+  readonly relatives: LegacyTable['relatives'];
   readonly heap_bytes: number;
   readonly bytes: number;
   readonly rows: number | null;

@@ -8,9 +8,11 @@ import { callFrom, ownerMayPublish, publish, putAside, referTo, replaceAs, store
 export const RELATION = `
   SELECT c.relkind AS kind, c.relpersistence AS persistence, c.relname AS name, c.reloptions AS options, tc.reloptions AS toast_options,
          CASE WHEN am.amname <> current_setting('default_table_access_method') THEN am.amname END AS access_method,
-         ARRAY(SELECT i.inhparent::regclass::text FROM pg_inherits i WHERE i.inhrelid = c.oid
-               UNION ALL SELECT i.inhrelid::regclass::text FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind <> 'p'
-               UNION ALL SELECT c.reloftype::regtype::text WHERE c.reloftype <> 0) AS relatives,
+         (SELECT coalesce(json_agg(r), '[]') FROM (
+            SELECT i.inhparent::regclass::text AS name, CASE WHEN c.relispartition THEN format('ALTER TABLE %s DETACH PARTITION %s;', i.inhparent::regclass, c.oid::regclass)
+                   ELSE format('ALTER TABLE %s NO INHERIT %s;', c.oid::regclass, i.inhparent::regclass) END AS parting FROM pg_inherits i WHERE i.inhrelid = c.oid
+            UNION ALL SELECT i.inhrelid::regclass::text, format('ALTER TABLE %s NO INHERIT %s;', i.inhrelid::regclass, c.oid::regclass) FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind <> 'p'
+            UNION ALL SELECT c.reloftype::regtype::text, format('ALTER TABLE %s NOT OF;', c.oid::regclass) WHERE c.reloftype <> 0) r) AS relatives,
          sizes.heap_bytes, sizes.bytes,
          CASE WHEN c.reltuples >= 0 THEN c.reltuples::float8 END AS rows, ${putAside('c.relowner')} AS wanting_temporary
   FROM pg_class c LEFT JOIN pg_class tc ON tc.oid = c.reltoastrelid LEFT JOIN pg_am am ON am.oid = c.relam,
@@ -59,6 +61,7 @@ export const INDEXES = `
 export const CONSTRAINTS = `
   SELECT k.conname AS name, CASE k.contype WHEN 'c' THEN 'check' WHEN 'f' THEN 'foreign key' WHEN 'x' THEN 'exclusion' ELSE 'not null' END AS kind,
          pg_get_constraintdef(k.oid) AS definition, k.convalidated AS validated, NOT k.connoinherit AS inherited,
+         coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) AS enforced,
          CASE WHEN k.contype = 'f' THEN k.confrelid::regclass::text END AS references, obj_description(k.oid, 'pg_constraint') AS comment,
          CASE WHEN k.contype = 'f' THEN ${referTo('c.relowner', 'r.oid', 'r.relnamespace', 'k.confkey')} END AS wanting
   FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class r ON r.oid = k.confrelid
@@ -148,7 +151,8 @@ export const wholePublications = (serverVersion: number): string => `
 
 export const REFERENCED_BY = `
   SELECT DISTINCT k.conrelid::regclass::text || ' (' || quote_ident(k.conname) || ')' AS name
-  FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = $1 AND k.conparentid = 0 ORDER BY 1`;
+  FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0
+    AND k.confrelid IN (SELECT $1::oid UNION SELECT p.relid::oid FROM pg_partition_tree($1::oid) p) ORDER BY 1`;
 
 export const POLICIES = `
   SELECT p.polname AS name, obj_description(p.oid, 'pg_policy') AS comment FROM pg_policy p WHERE p.polrelid = $1 ORDER BY 1`;
