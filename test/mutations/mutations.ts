@@ -392,8 +392,8 @@ const COPY: readonly Mutation[] = [
   {
     mistake: 'rows that are noted and have been deleted stay in the copy',
     file: 'lib/convert/copy/changes.ts',
-    from: "FROM ${TAKEN}) AS c WHERE ${sameRow(pair, 't', 'c')};",
-    to: "FROM ${TAKEN}) AS c WHERE ${sameRow(pair, 't', 'c')} AND EXISTS (SELECT FROM ${nameOf(pair.source)} AS s WHERE ${sameRow(pair, 's', 'c')});",
+    from: "AS t USING ${rows} AS c WHERE ${sameRow(pair, 't', 'c')};",
+    to: "AS t USING ${rows} AS c WHERE ${sameRow(pair, 't', 'c')} AND EXISTS (SELECT FROM ${nameOf(pair.source)} AS s WHERE ${sameRow(pair, 's', 'c')});",
     caughtBy: 'test/integration/convert/copy-verify.test.ts',
     only: 'are told, taken over anew',
   },

@@ -13,7 +13,7 @@ import {
 } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import { TRUNCATE } from '../names.ts';
-import { applyChanges, noChangeLeft } from './changes.ts';
+import { applyChanges, catchUp, noChangeLeft } from './changes.ts';
 import {
   bringUpToDate,
   changesOf,
@@ -141,8 +141,8 @@ export function captureStep(pair: Pair, context: StatementContext): Step {
 export const LAST_CHANGES = 200;
 
 /**
- * Takes over the last changes while writers wait for a moment, and lets the target follow from there on. Repeated
- * until none is left.
+ * Takes over the last changes while writers wait for a moment, and lets the target follow from there on. What has been
+ * changed by then is taken over first, before anybody waits. Repeated until none is left.
  * @param follows whether it does already: to have it begin anew, those who have waited would only note their changes
  */
 export function mirrorStep(pair: Pair, follows: boolean, context: StatementContext): Step {
@@ -156,6 +156,7 @@ export function mirrorStep(pair: Pair, follows: boolean, context: StatementConte
     hazards: [`a SHARE ROW EXCLUSIVE lock on ${displayName(source.schema, source.name)} for a moment`],
     locks: [lockNeed(source, 'ShareRowExclusiveLock')],
     statements: [
+      ...(follows ? [] : catchUp(pair, context)),
       ...begin(source, context),
       UNDER_LOCK_TIMEOUT,
       ...lockTable(lockable(pair), 'SHARE ROW EXCLUSIVE'),

@@ -43,7 +43,6 @@ export function verifyStep(
   const points = bounds.filter(isBounded);
   const ours = digests(pair, nameOf(source), points);
   const theirs = digests(pair, nameOf(target), points);
-  const identity = identityList(pair);
   return {
     kind: 'verify',
     partition: displayName(target.schema, target.name),
@@ -54,7 +53,9 @@ export function verifyStep(
     locks: [],
     statements: [
       ...begin(source, context, '0'),
+      // Columns of the table may be called like the variables, so no name stands by itself.
       doBlock(`
+<<comparison>>
 DECLARE
   different pg_catalog.int4[];
   compared pg_catalog.int8;
@@ -71,13 +72,13 @@ BEGIN
   FROM pg_temp.partition_keeper_compared AS c WHERE ${only === null ? 'true' : `c.stretch = ANY ('{${only.join(',')}}'::pg_catalog.int4[])`};
   IF different IS NOT NULL THEN
     CREATE TEMPORARY TABLE partition_keeper_different ON COMMIT DROP AS
-      SELECT ${identity}, CASE WHEN t.partition_keeper_digest IS NULL THEN 'missing' WHEN s.partition_keeper_digest IS NULL THEN 'too much' ELSE 'different' END AS partition_keeper_what
-      FROM (SELECT * FROM (${ours}) AS r WHERE r.partition_keeper_stretch = ANY (different)) AS s
-      FULL JOIN (SELECT * FROM (${theirs}) AS r WHERE r.partition_keeper_stretch = ANY (different)) AS t USING (${identity})
+      SELECT ${identityList(pair, 'k')}, CASE WHEN t.partition_keeper_digest IS NULL THEN 'missing' WHEN s.partition_keeper_digest IS NULL THEN 'too much' ELSE 'different' END AS partition_keeper_what
+      FROM (SELECT * FROM (${ours}) AS r WHERE r.partition_keeper_stretch = ANY (comparison.different)) AS s
+      FULL JOIN (SELECT * FROM (${theirs}) AS r WHERE r.partition_keeper_stretch = ANY (comparison.different)) AS t USING (${identityList(pair)}) AS k
       WHERE s.partition_keeper_digest IS DISTINCT FROM t.partition_keeper_digest;
     GET DIAGNOSTICS found = ROW_COUNT;
     examples := ARRAY(SELECT ROW(${identityList(pair, 'd')})::pg_catalog.text || ' ' || d.partition_keeper_what FROM pg_temp.partition_keeper_different AS d LIMIT ${EXAMPLES});
-    INSERT INTO ${changesOf(pair)} (${identity}) SELECT ${identity} FROM pg_temp.partition_keeper_different;
+    INSERT INTO ${changesOf(pair)} (${identityList(pair)}) SELECT ${identityList(pair, 'd')} FROM pg_temp.partition_keeper_different AS d;
   END IF;
   EXECUTE pg_catalog.format(${commentOnChanges(pair)}, pg_catalog.jsonb_build_object('${COPY_KEY}', state || pg_catalog.jsonb_build_object('verified', pg_catalog.jsonb_build_object(
     'at', pg_catalog.to_char(pg_catalog.clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'runId', ${quoteLiteral(context.runId)}, 'rows', compared, 'differences', found, 'examples', examples, 'shape', shape,
