@@ -43,7 +43,7 @@ const failedReport = (config: TableConfig, error: ReportError): TableReport => (
   error,
 });
 
-function wishOf({ strategy, until, approve, undo, finish }: ConvertJobOptions): Wish {
+function wishOf({ strategy, until, approve, undo, finish, maxRate }: ConvertJobOptions): Wish {
   if (undo === true && finish === true) {
     throw usageError(
       'undo-and-finish',
@@ -52,7 +52,7 @@ function wishOf({ strategy, until, approve, undo, finish }: ConvertJobOptions): 
     );
   }
   const aim = undo === true ? 'undo' : finish === true ? 'finish' : 'convert';
-  return { strategy, aim, until: until ?? 'switch', approve: approve === true };
+  return { strategy, aim, until: until ?? 'switch', approve: approve === true, maxRate };
 }
 
 /** More often than that, it is no longer others that make the same thing necessary again. */

@@ -14,7 +14,7 @@ import { analyzeStep } from './attach/steps.ts';
 import { boundaryOf } from './boundary.ts';
 import { copyNames } from './copy/names.ts';
 import { copyObstacles } from './copy/obstacles.ts';
-import { type Aim, planCopy } from './copy/plan.ts';
+import { type CopyWish, planCopy } from './copy/plan.ts';
 import { copyStanding } from './copy/standing.ts';
 import { type CopyStrategy, interimOf, layoutOf } from './copy/strategy.ts';
 import type { Strategy } from './marker.ts';
@@ -31,13 +31,11 @@ export interface Outlook {
   readonly refusal: ReportError | null;
 }
 
-export interface Wish {
+export interface Wish extends CopyWish {
   /** Absent: the one that was begun, else `attach`. */
   readonly strategy?: Strategy | undefined;
-  readonly aim: Aim;
   /** The last stage to be carried out. */
   readonly until: Stage;
-  readonly approve: boolean;
 }
 
 const nothingLeft = ({ table }: Situation): Finding => ({
@@ -156,7 +154,7 @@ function copyOutlook(run: Run, situation: Situation, strategy: CopyStrategy, wis
           others: copyObstacles(situation, strategy),
           approve: wish.approve,
         });
-  const plan = planCopy(situation, strategy, wish.aim, context, wish.approve);
+  const plan = planCopy(situation, strategy, wish, context);
   return {
     units: plan.units,
     findings: [copyStanding(situation, strategy, count(plan.units)), ...judged.findings],

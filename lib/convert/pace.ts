@@ -14,6 +14,20 @@ export interface Pace {
 
 const LOOK_AGAIN_MS = 500;
 
+/** Longer than that, the session is not left idle: the server ends one that has been so for a minute. */
+const IDLE_MS = 10_000;
+
+/** What time is asked, and how it is waited for: in milliseconds, from any beginning. */
+interface Clock {
+  readonly now: () => number;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+const CLOCK: Clock = {
+  now: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+};
+
 const LAG = `
   SELECT coalesce(max(extract(epoch FROM r.replay_lag)), 0)::float8 AS lag FROM pg_stat_replication r`;
 
@@ -38,12 +52,19 @@ export async function checkPace(client: pg.Client, { maxReplicaLag }: Pace): Pro
 
 /**
  * Between two rounds of work: waits until the rate is kept, replicas are near enough, and nobody queues for a lock on
- * the table.
+ * the table. Each round is given the time that its rows may take, so time that went by while it waited is not made up
+ * for.
  */
-export function keepPace(client: pg.Client, { maxRate, maxReplicaLag }: Pace, signal: AbortSignal) {
-  let began: { readonly at: number; readonly rows: number } | null = null;
+export function keepPace(
+  client: Pick<pg.Client, 'query'>,
+  { maxRate, maxReplicaLag }: Pace,
+  signal: AbortSignal,
+  clock = CLOCK,
+) {
+  /** When the round began, and how many rows there were before it; null: before the first look. */
+  let round: { readonly at: number; readonly rows: number } | null = null;
 
-  const isBusy = async (table: LegacyTable): Promise<boolean> => {
+  const isBusy = async (table: Pick<LegacyTable, 'oid'>): Promise<boolean> => {
     const queue = await client.query<{ waiting: number }>(QUEUE, [table.oid]);
     if ((queue.rows[0]?.waiting ?? 0) > 0) return true;
     if (maxReplicaLag === undefined) return false;
@@ -52,15 +73,17 @@ export function keepPace(client: pg.Client, { maxRate, maxReplicaLag }: Pace, si
   };
 
   const keepRate = async (rows: number | null): Promise<void> => {
-    if (rows === null || maxRate === undefined) return;
-    const now = performance.now();
-    began ??= { at: now, rows };
-    const due = began.at + ((rows - began.rows) / maxRate) * 1000;
-    if (due > now) await sleep(due - now, undefined, { signal });
+    if (rows === null || maxRate === undefined || round === null) return;
+    const due = round.at + ((rows - round.rows) / maxRate) * 1000;
+    for (let left = due - clock.now(); left > 0; left = due - clock.now()) {
+      await clock.sleep(Math.min(left, IDLE_MS), signal);
+      await client.query('SELECT');
+    }
   };
 
-  return async (table: LegacyTable, { rows }: Progress): Promise<void> => {
+  return async (table: Pick<LegacyTable, 'oid'>, { rows }: Pick<Progress, 'rows'>): Promise<void> => {
     await keepRate(rows);
-    while (await isBusy(table)) await sleep(LOOK_AGAIN_MS, undefined, { signal });
+    while (await isBusy(table)) await clock.sleep(LOOK_AGAIN_MS, signal);
+    round = rows === null ? null : { at: clock.now(), rows };
   };
 }

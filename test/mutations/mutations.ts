@@ -382,6 +382,14 @@ const COPY: readonly Mutation[] = [
     only: 'batches may break',
   },
   {
+    mistake: 'blocks of a file count in the one that has come in its place',
+    file: 'lib/convert/copy/backfill.ts',
+    from: '  IF file <> pg_catalog.pg_relation_filenode(leaf::pg_catalog.regclass) THEN\n',
+    to: '  IF false THEN\n',
+    caughtBy: 'test/integration/convert/copy-rewritten.test.ts',
+    only: 'between two batches are copied once',
+  },
+  {
     mistake: 'rows that are noted as changed are not taken over',
     file: 'lib/convert/copy/changes.ts',
     from: "  WHERE ${hasRoom(pair, 's')};",

@@ -59,8 +59,8 @@ function farBack(problem: ReportError, { table, config }: Situation): ReportErro
 export function forward(
   situation: Situation,
   strategy: CopyStrategy,
+  { approve, maxRate }: { readonly approve: boolean; readonly maxRate?: number | undefined },
   context: StatementContext,
-  approve: boolean,
 ): CopyPlan {
   const { table, own } = situation;
   const layout = layoutOf(strategy);
@@ -127,7 +127,7 @@ export function forward(
     ),
     ...unit('prepare', notNullSteps(table, context)),
     ...unit('copy', copy?.captured === true ? [] : [captureStep(pair, context)]),
-    ...unit('copy', progress?.copied === true ? [] : [copyStep(pair, context)]),
+    ...unit('copy', progress?.copied === true ? [] : [copyStep(pair, maxRate, context)]),
     ...unit('copy', progress?.settled === true ? [] : [settleStep(pair, context)]),
     ...unit('copy', indexSteps(pair, layout, leaves, plans, there(copy?.other.indexes), context)),
     ...unit('copy', followSteps(copy, pair, context)),

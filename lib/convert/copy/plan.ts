@@ -7,17 +7,25 @@ import { forward } from './forward.ts';
 import type { CopyStrategy } from './strategy.ts';
 
 /** What is wanted of a conversion: to go on, to go back, or to remove what is no longer needed. */
-export type Aim = 'convert' | 'undo' | 'finish';
+type Aim = 'convert' | 'undo' | 'finish';
+
+export interface CopyWish {
+  readonly aim: Aim;
+  /** Goes on where a guard would refuse. */
+  readonly approve: boolean;
+  /** Rows a second at most; absent: as many as the server can. */
+  readonly maxRate?: number | undefined;
+}
 
 /** What is left to do, in units after each of which the catalog is looked at anew. */
 export function planCopy(
   situation: Situation,
   strategy: CopyStrategy,
-  aim: Aim,
+  wish: CopyWish,
   context: StatementContext,
-  approve: boolean,
 ): CopyPlan {
   const { copy, table } = situation;
+  const { aim } = wish;
   if (copy?.phase === 'after') {
     if (aim === 'undo') return exchangeBack(situation, context);
     if (aim === 'finish') return finish(situation, context);
@@ -31,5 +39,5 @@ export function planCopy(
   }
   if (aim === 'undo')
     return { units: copy === null ? [] : unit('prepare', discard(situation, context)), refusal: null };
-  return forward(situation, strategy, context, approve);
+  return forward(situation, strategy, wish, context);
 }

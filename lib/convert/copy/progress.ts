@@ -5,8 +5,12 @@ const copySchema = v.object({
   /** The table that is being copied, 0 at first, and the block up to which it is. */
   leaf: v.number(),
   block: v.number(),
+  /** Its file, in which those blocks are; absent: none of them has been copied. */
+  file: v.optional(v.number()),
   /** Blocks of the next batch. */
   size: v.number(),
+  /** Rows in each block of the last one; absent: there was none. */
+  density: v.optional(v.number()),
   rows: v.number(),
   copied: v.optional(v.boolean(), false),
   /** Whether what was changed meanwhile has been put right. */

@@ -34,6 +34,26 @@ test('a copy is no faster than it may be, and tells how far it is', async () => 
   expect(copy?.durationMs).toBeGreaterThanOrEqual(((last - first) / 30_000) * 1000);
 });
 
+test('no batch has more rows than may be copied in a second, and hardly less', async () => {
+  await using database = await createTestDatabase();
+  await prepare(database);
+  const stopped = new AbortController();
+  const copied: number[] = [];
+  await keeper(database).convert({
+    strategy: 'copy',
+    maxRate: 1000,
+    signal: stopped.signal,
+    onProgress: ({ kind, rows }) => {
+      if (kind === 'copy') copied.push(rows ?? 0);
+      if (copied.length === 3) stopped.abort();
+    },
+  });
+  const batches = copied.map((rows, index) => rows - (copied[index - 1] ?? 0));
+  expect(batches).toHaveLength(3);
+  expect(Math.max(...batches)).toBeLessThanOrEqual(1000);
+  expect(Math.max(...batches)).toBeGreaterThan(800);
+});
+
 test('a copy waits while somebody queues for a lock on the table', async () => {
   await using database = await createTestDatabase();
   await prepare(database);
