@@ -19,6 +19,8 @@ const markerSchema = v.strictObject({
   boundary: v.nullable(v.string()),
   /** The columns that tell rows apart in both tables; only where rows are copied. */
   identity: v.optional(v.array(v.string())),
+  /** Whether the partition key might be null before. */
+  nullableKey: v.optional(v.boolean()),
   /** What the partitioned table was made after. */
   fingerprint: v.string(),
   startedAt: v.string(),

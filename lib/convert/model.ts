@@ -129,11 +129,20 @@ export interface Publication {
   readonly viaRoot: boolean;
 }
 
+export interface Policy {
+  readonly name: string;
+  /** What follows `CREATE POLICY name ON table`; the table's own name in it is `{table}`. */
+  readonly definition: string;
+  readonly comment: string | null;
+}
+
 /** The oldest and newest key there is, and whether some are missing. */
 export interface Keys {
   readonly oldest: Point | null;
   readonly newest: Point | null;
   readonly nulls: boolean;
+  /** How many rows are dated -infinity. */
+  readonly endless: number;
 }
 
 export interface LegacyTable extends ManagedTable {
@@ -158,7 +167,7 @@ export interface LegacyTable extends ManagedTable {
   readonly publishedWith: readonly Pick<Publication, 'name' | 'viaRoot'>[];
   /** Foreign keys of other tables, or of itself, that refer to it or to a partition of it. */
   readonly referencedBy: readonly string[];
-  readonly policies: readonly { readonly name: string; readonly comment: string | null }[];
+  readonly policies: readonly Policy[];
   readonly heapBytes: number;
   readonly bytes: number;
   /** The server's estimate; null before the first ANALYZE. */

@@ -151,7 +151,7 @@ function copyOutlook(run: Run, situation: Situation, strategy: CopyStrategy, wis
       : preflight(table, config, {
           boundary,
           names: copy === null ? copyNames(table, interimOf(strategy)) : [],
-          others: copyObstacles(situation, strategy),
+          others: copyObstacles(situation, layoutOf(strategy)),
           approve: wish.approve,
         });
   const plan = planCopy(situation, strategy, wish, context);

@@ -440,10 +440,18 @@ const COPY: readonly Mutation[] = [
   {
     mistake: 'a column that was added afterwards is lost by an undo',
     file: 'lib/convert/copy/afterwards.ts',
-    from: 'columnsDiffer(table, copy.other) ?? noRoom',
-    to: 'noRoom',
+    from: '      columnsDiffer(table, copy.other) ??\n',
+    to: '',
     caughtBy: 'test/integration/convert/copy-verify.test.ts',
     only: 'afterwards is not lost',
+  },
+  {
+    mistake: 'an undo leaves what depends on the table to the one that is thrown away',
+    file: 'lib/convert/copy/afterwards.ts',
+    from: '      dependedOn(table, copy.other) ??\n',
+    to: '',
+    caughtBy: 'test/integration/convert/copy-since.test.ts',
+    only: 'keeps it from being undone',
   },
   {
     mistake: 'the switch takes whatever has the name of the copy',

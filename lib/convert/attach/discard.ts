@@ -17,6 +17,7 @@ import type { Step } from '../../postgres/step.ts';
 import { helperIndexes } from '../indexes.ts';
 import type { LegacyTable } from '../model.ts';
 import { NOT_NULL, parentName } from '../names.ts';
+import { nullableAgain } from '../nullable.ts';
 import { preparedOf } from '../prepared.ts';
 import type { Situation } from '../situation.ts';
 
@@ -40,14 +41,20 @@ const lockEmptyParent = (table: LegacyTable, parent: PartitionedTable): string[]
 ];
 
 /**
- * Takes back what a conversion has prepared: the partitioned table to be, which is empty, and the checks. Null where
- * there is nothing of the kind.
+ * Takes back what a conversion has prepared: the partitioned table to be, which is empty, the checks, and that the key
+ * is NOT NULL. Null where there is nothing of the kind.
  */
 export function discardStep(situation: Situation, context: StatementContext): Step | null {
   const { table } = situation;
-  const parent = preparedOf(situation)?.parent ?? null;
-  const checks = table.constraints.filter(({ name }) => name === BOUNDARY || name === NOT_NULL);
-  if (parent === null && checks.length === 0) return null;
+  const prepared = preparedOf(situation);
+  const parent = prepared?.parent ?? null;
+  const changes = [
+    ...table.constraints
+      .filter(({ name }) => name === BOUNDARY || name === NOT_NULL)
+      .map((check) => `ALTER TABLE ${nameOf(table)} DROP CONSTRAINT ${quoteIdentifier(check.name)}`),
+    ...(prepared === null ? [] : nullableAgain(table, prepared.marker)),
+  ];
+  if (parent === null && changes.length === 0) return null;
   const name = displayName(table.schema, table.name);
   return {
     kind: 'discard',
@@ -56,11 +63,11 @@ export function discardStep(situation: Situation, context: StatementContext): St
     range: EVERYWHERE,
     reason: 'what was prepared, and holds no row',
     hazards: [
-      ...(checks.length === 0 ? [] : [`an ACCESS EXCLUSIVE lock on ${name} for a moment`]),
+      ...(changes.length === 0 ? [] : [`an ACCESS EXCLUSIVE lock on ${name} for a moment`]),
       ...(parent === null ? [] : referencedHazard(table, 'an ACCESS EXCLUSIVE lock')),
     ],
     locks: [
-      ...(checks.length === 0 ? [] : [lockNeed(table, 'AccessExclusiveLock')]),
+      ...(changes.length === 0 ? [] : [lockNeed(table, 'AccessExclusiveLock')]),
       ...(parent === null
         ? []
         : [lockNeed(parent, 'AccessExclusiveLock'), ...referencedLocks(table, 'AccessExclusiveLock')]),
@@ -69,17 +76,14 @@ export function discardStep(situation: Situation, context: StatementContext): St
       ...begin(table, context),
       UNDER_LOCK_TIMEOUT,
       ...(parent === null ? [] : [...lockEmptyParent(table, parent), ...lockReferenced(table)]),
-      ...checks.map(
-        (check) =>
-          `ALTER TABLE ${qualified(table.schema, table.name)} DROP CONSTRAINT ${quoteIdentifier(check.name)}`,
-      ),
+      ...changes,
       ...(parent === null ? [] : [`DROP TABLE ${nameOf(parent)}`]),
       'COMMIT',
     ],
   };
 }
 
-/** Everything a conversion has added to the table so far, indexes included; a column stays NOT NULL. */
+/** Everything a conversion has added to the table so far, indexes included. */
 export function undoSteps(situation: Situation, context: StatementContext): Step[] {
   const { table } = situation;
   const discard = discardStep(situation, context);

@@ -9,6 +9,7 @@ import { boundaryOf } from '../boundary.ts';
 import { helperIndexes, indexPlans } from '../indexes.ts';
 import type { ConversionMarker } from '../marker.ts';
 import { parentName } from '../names.ts';
+import { nullableKey } from '../nullable.ts';
 import { parentStep } from '../parent.ts';
 import { parentToBe, partitionPlan } from '../partitions.ts';
 import { preparedOf } from '../prepared.ts';
@@ -35,6 +36,7 @@ const newMarker = ({ table, config, now }: Situation, context: StatementContext)
     tableOid: table.oid,
     strategy: 'attach',
     boundary: keyText(table.keyType, boundaryOf(schedule, table.keys, config.premake).point),
+    nullableKey: nullableKey(table),
     fingerprint: table.fingerprint,
     startedAt: context.startedAt,
     by: context.role,

@@ -6,6 +6,7 @@ import type { Step } from '../../postgres/step.ts';
 import { definitionOf, type IndexPlan } from '../indexes.ts';
 import type { LegacyTable } from '../model.ts';
 import { NOT_NULL } from '../names.ts';
+import { mayBeNull } from '../nullable.ts';
 import { boundaryCheck } from '../switch/switch.ts';
 
 /** What the old table needs before it can become a partition without a look at its rows. */
@@ -87,7 +88,7 @@ function validate(table: LegacyTable, name: string, reason: string, context: Sta
 /** NOT NULL by way of a check that is already known to hold, which spares the look at the rows under the lock. */
 export function notNullSteps(table: LegacyTable, context: StatementContext): Step[] {
   const key = quoteIdentifier(table.keyColumn);
-  if (table.columns.some(({ name, notNull }) => name === table.keyColumn && notNull)) return [];
+  if (!mayBeNull(table)) return [];
   const there = table.constraints.find(({ name }) => name === NOT_NULL);
   return [
     ...(there === undefined

@@ -7,6 +7,7 @@ import { nameOf } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import type { LegacyTable } from '../model.ts';
 import { parentName, replacedName, TRUNCATE } from '../names.ts';
+import { nullableAgain } from '../nullable.ts';
 import type { Interim } from '../parts.ts';
 import type { Situation } from '../situation.ts';
 import type { Unit } from '../unit.ts';
@@ -15,6 +16,7 @@ import { columnsDiffer, sharing } from './columns.ts';
 import { type Removal, removalSteps } from './finish.ts';
 import { boundsOf, type CopyPlan, followSteps, unit } from './follow.ts';
 import type { Pair } from './pair.ts';
+import { dependedOn, unlikeSince } from './since.ts';
 import type { CopyState } from './state.ts';
 import { interimOf } from './strategy.ts';
 import { exchangeStep, markerOfReplaced } from './switch.ts';
@@ -42,16 +44,32 @@ function pairOf({ table, copy }: Situation): Pair {
   };
 }
 
-function removalOf(situation: Situation, compared: boolean): Removal {
+function removalOf(
+  situation: Situation,
+  { compared, takenBack }: Pick<Removal, 'compared' | 'takenBack'>,
+): Removal {
   const { copy } = situation;
   if (copy === null) throw new Error('there is no copy');
   const { other, marker, leaves, tied, mirrored, log } = copy;
-  return { pair: pairOf(situation), other, marker, leaves, tied, log: log !== null, mirrored, compared };
+  return {
+    pair: pairOf(situation),
+    other,
+    marker,
+    leaves,
+    tied,
+    log: log !== null,
+    mirrored,
+    takenBack,
+    compared,
+  };
 }
 
 /** Gives a copy up that has not taken the place: nothing is lost, the table in use has every row. */
-export const discard = (situation: Situation, context: StatementContext): Step[] =>
-  removalSteps(removalOf(situation, false), context);
+export function discard(situation: Situation, context: StatementContext): Step[] {
+  const { table, copy } = situation;
+  const takenBack = copy === null ? [] : nullableAgain(table, copy.marker);
+  return removalSteps(removalOf(situation, { compared: false, takenBack }), context);
+}
 
 /**
  * Compared is what the partitions in use hold: rows of those that retention has removed meanwhile are still in the
@@ -92,7 +110,7 @@ export function finish(situation: Situation, context: StatementContext): CopyPla
   return {
     units: [
       ...(ended ? [] : [...keepUp(situation, context), ...verified(situation, context)]),
-      ...unit('switch', removalSteps(removalOf(situation, !ended), context)),
+      ...unit('switch', removalSteps(removalOf(situation, { compared: !ended, takenBack: [] }), context)),
     ],
     refusal: verificationFailed(copy, context),
   };
@@ -138,12 +156,16 @@ function afterExchangeBack(situation: Situation, copy: CopyState, aside: Interim
     tied: false,
     log: true,
     mirrored: true,
+    takenBack: [],
     compared: false,
   };
 }
 
-/** The table that was replaced takes its place again, with all that was written since. */
-export function exchangeBack(situation: Situation, context: StatementContext): CopyPlan {
+/**
+ * The table that was replaced takes its place again, with all that was written since.
+ * @param approve whether it may lack what the table in use has got since
+ */
+export function exchangeBack(situation: Situation, context: StatementContext, approve: boolean): CopyPlan {
   const { copy, table } = situation;
   if (copy === null || !copy.captured)
     return { units: [], refusal: notFollowing(table, copy?.tied === true) };
@@ -162,6 +184,7 @@ export function exchangeBack(situation: Situation, context: StatementContext): C
             since: copy.follows?.since ?? '0',
             marker: copy.marker,
             renamed: formerNames(situation, copy.leaves),
+            takenBack: nullableAgain({ ...copy.other, name: table.name }, copy.marker),
             follow: null,
           },
           context,
@@ -169,6 +192,11 @@ export function exchangeBack(situation: Situation, context: StatementContext): C
       ]),
       ...unit('switch', removalSteps(afterExchangeBack(situation, copy, aside), context)),
     ],
-    refusal: columnsDiffer(table, copy.other) ?? noRoom(copy, table) ?? verificationFailed(copy, context),
+    refusal:
+      dependedOn(table, copy.other) ??
+      columnsDiffer(table, copy.other) ??
+      (approve ? null : unlikeSince(table, copy.other)) ??
+      noRoom(copy, table) ??
+      verificationFailed(copy, context),
   };
 }

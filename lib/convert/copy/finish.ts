@@ -40,14 +40,17 @@ export interface Removal {
   readonly tied: boolean;
   readonly log: boolean;
   readonly mirrored: boolean;
+  /** What else is taken back of the table in use. */
+  readonly takenBack: readonly string[];
   /** Whether its rows must have been compared with those of the table in use before it goes. */
   readonly compared: boolean;
 }
 
 /** From here on the other table does not follow any more. */
 function endStep(removal: Removal, context: StatementContext): Step[] {
-  const { pair, other, tied, log, mirrored, compared } = removal;
+  const { pair, other, tied, log, mirrored, takenBack, compared } = removal;
   const { source } = pair;
+  const locked = tied || takenBack.length > 0;
   if (!tied && !log && !mirrored) return [];
   return [
     {
@@ -56,14 +59,14 @@ function endStep(removal: Removal, context: StatementContext): Step[] {
       partitionOid: source.oid,
       range: EVERYWHERE,
       reason: `its triggers for ${displayName(other.schema, other.name)}, which does not follow any more`,
-      hazards: tied
+      hazards: locked
         ? [`an ACCESS EXCLUSIVE lock on ${displayName(source.schema, source.name)} for a moment`]
         : [],
-      locks: tied ? [lockNeed(source, 'AccessExclusiveLock')] : [],
+      locks: locked ? [lockNeed(source, 'AccessExclusiveLock')] : [],
       statements: [
         ...begin(source, context),
         UNDER_LOCK_TIMEOUT,
-        ...(tied ? lockTable(lockable(pair), 'ACCESS EXCLUSIVE') : []),
+        ...(locked ? lockTable(lockable(pair), 'ACCESS EXCLUSIVE') : []),
         ensure(
           compared
             ? `${isOurs(removal)}
@@ -73,6 +76,7 @@ function endStep(removal: Removal, context: StatementContext): Step[] {
           `${displayName(other.schema, other.name)} is no longer as it was compared; nothing is removed`,
         ),
         ...(tied ? dropTriggersSql(nameOf(source)) : []),
+        ...takenBack,
         ...(mirrored ? [`DROP FUNCTION ${mirrorOf(pair)}()`] : []),
         ...(log ? [`DROP TABLE ${changesOf(pair)}`] : []),
         'COMMIT',

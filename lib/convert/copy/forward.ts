@@ -166,6 +166,7 @@ export function forward(
           since: copy?.follows?.since ?? '0',
           marker,
           renamed: strategy === 'split' ? finalNames(situation, leaves, base) : [],
+          takenBack: [],
           follow: { room: roomOf(own) },
         },
         context,

@@ -1,13 +1,13 @@
 import { displayIdentifier, displayName, quoteIdentifier } from '../../partition/identifiers.ts';
-import { MINUS_INFINITY } from '../../partition/range.ts';
 import { nameOf } from '../../postgres/statements/common.ts';
+import type { Layout } from '../parts.ts';
 import type { Obstacle } from '../preflight.ts';
 import type { Situation } from '../situation.ts';
+import { inWords } from '../size.ts';
 import { identityOf } from './identity.ts';
-import { type CopyStrategy, layoutOf } from './strategy.ts';
 
 /** What is in the way of a copy, beside what is in the way of any conversion. */
-export function copyObstacles({ table, own }: Situation, strategy: CopyStrategy): Obstacle[] {
+export function copyObstacles({ table, own }: Situation, layout: Layout): Obstacle[] {
   const name = displayName(table.schema, table.name);
   const sql = nameOf(table);
   /** A partitioned table has no other way. */
@@ -19,14 +19,6 @@ export function copyObstacles({ table, own }: Situation, strategy: CopyStrategy)
       message: `Nothing tells the rows of ${name} apart: it has neither a primary key nor a unique constraint on columns that are NOT NULL, so changes cannot be followed while rows are copied.`,
       remedy: `Give it one: ALTER TABLE ${sql} ADD PRIMARY KEY (...);${otherwise(' or use --strategy attach, which needs none.')}`,
     });
-  if (layoutOf(strategy) === 'partitioned' && table.keys.oldest === MINUS_INFINITY) {
-    const key = quoteIdentifier(table.keyColumn);
-    found.push({
-      code: 'key-infinite',
-      message: `Rows of ${name} have -infinity as ${table.keyColumn}: no partition of an interval could hold them.`,
-      remedy: `Give them another: UPDATE ${sql} SET ${key} = ... WHERE ${key} = '-infinity';${otherwise(' or use --strategy attach.')}`,
-    });
-  }
   if (table.template.forceRowSecurity)
     found.push({
       code: 'row-security-forced',
@@ -39,6 +31,15 @@ export function copyObstacles({ table, own }: Situation, strategy: CopyStrategy)
       message: `${table.owner}, the owner of ${name}, may not create temporary tables, in which changes are put aside to be taken over.`,
       remedy: table.wantingTemporary,
     });
+  const { endless } = table.keys;
+  if (layout === 'partitioned' && endless > 0) {
+    const key = quoteIdentifier(table.keyColumn);
+    found.push({
+      code: 'key-endless',
+      message: `${endless === 1 ? '1 row' : `${inWords(endless)} rows`} of ${name} ${endless === 1 ? 'is' : 'are'} dated -infinity, before any partition that there could be.`,
+      remedy: `Give them a date: UPDATE ${sql} SET ${key} = ... WHERE ${key} = '-infinity';${otherwise(' or use --strategy attach.')}`,
+    });
+  }
   for (const { name: publication } of table.publishedWith)
     found.push({
       code: 'publication',

@@ -25,9 +25,9 @@ export function planCopy(
   context: StatementContext,
 ): CopyPlan {
   const { copy, table } = situation;
-  const { aim } = wish;
+  const { aim, approve } = wish;
   if (copy?.phase === 'after') {
-    if (aim === 'undo') return exchangeBack(situation, context);
+    if (aim === 'undo') return exchangeBack(situation, context, approve);
     if (aim === 'finish') return finish(situation, context);
     return {
       units: [

@@ -3,6 +3,7 @@ import { MAXVALUE, MINVALUE } from '../../partition/range.ts';
 import { begin, type StatementContext } from '../../postgres/statements/common.ts';
 import type { Step } from '../../postgres/step.ts';
 import { type ConversionMarker, conversionText } from '../marker.ts';
+import { nullableKey } from '../nullable.ts';
 import { shellSql } from '../parts.ts';
 import type { Situation } from '../situation.ts';
 import { copyBegins } from './backfill.ts';
@@ -21,6 +22,7 @@ export const newMarker = (
   strategy,
   boundary: null,
   identity: [...identity],
+  nullableKey: nullableKey(table),
   fingerprint: table.fingerprint,
   startedAt: context.startedAt,
   by: context.role,

@@ -4,6 +4,7 @@ import { replacedName } from '../names.ts';
 import type { Situation } from '../situation.ts';
 import { durationsOf, inWords, sizeOf, stepsLeft } from '../size.ts';
 import { columnDifferences } from './columns.ts';
+import { changedSince, dependingOn } from './since.ts';
 import type { CopyStrategy } from './strategy.ts';
 import { foundEqual } from './verified.ts';
 
@@ -37,9 +38,21 @@ export function copyStanding(situation: Situation, strategy: CopyStrategy, left:
   const size = `${sizeOf(table)}, for which the disk needs as much room again, and the log as much again for a while; copying may take ${copying} s, ${indexes === 1 ? 'the index' : `${indexes} indexes`} ${index * indexes} s, the comparison ${2 * read + 2 * copying} s`;
   const outstanding = copy?.log?.outstanding ?? 'none';
   const unlike = [
-    ...(copy?.phase === 'after' ? columnDifferences(table, copy.other) : []),
+    ...(copy?.phase === 'after'
+      ? [
+          ...columnDifferences(table, copy.other),
+          ...changedSince(table, copy.other).map(({ what }) => `${what}, unlike ${name}`),
+        ]
+      : []),
     ...(copy?.log?.outside === true ? ['no partition for some of its rows'] : []),
   ];
+  const depending = copy?.phase === 'after' ? dependingOn(table).map(({ what }) => what) : [];
+  const undoable =
+    unlike.length > 0
+      ? `, but has ${unlike.join(', and ')}; it can be undone once it has the same`
+      : depending.length > 0
+        ? `; it cannot be undone as long as ${depending.join(', and ')}`
+        : ', so that the conversion can be undone without a loss';
   const messages: Record<Phase, string> = {
     'not begun':
       left === 0
@@ -49,7 +62,7 @@ export function copyStanding(situation: Situation, strategy: CopyStrategy, left:
     copied: `The rows of ${name} have been copied; ${stepsLeft(left)}.`,
     following: `${name} has a copy that follows it; ${stepsLeft(left)}.`,
     verified: `${name} has a copy that follows it and has been compared with it; ${stepsLeft(left)}.`,
-    replaced: `${name} has been converted. ${replaced} follows it${outstanding === 'none' ? '' : ', with changes that are to be taken over'}, ${unlike.length === 0 ? 'so that the conversion can be undone without a loss' : `but has ${unlike.join(', and ')}; it can be undone once it has the same`}.`,
+    replaced: `${name} has been converted. ${replaced} follows it${outstanding === 'none' ? '' : ', with changes that are to be taken over'}${undoable}.`,
     'replaced, not followed': `${name} has been converted. ${replaced} does not follow it any more and is to be removed.`,
   };
   const remedies: Partial<Record<Phase, string>> = {

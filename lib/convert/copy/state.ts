@@ -47,7 +47,7 @@ export interface CopyState {
   readonly mirrored: boolean;
 }
 
-const NO_KEYS: Keys = { oldest: null, newest: null, nulls: false };
+const NO_KEYS: Keys = { oldest: null, newest: null, nulls: false, endless: 0 };
 
 const CANDIDATES = `
   SELECT c.relname AS name, d.description AS comment, pg_get_userbyid(c.relowner) AS owner

@@ -39,6 +39,8 @@ export interface Exchange {
   readonly marker: ConversionMarker;
   /** New names of partitions, in order. */
   readonly renamed: readonly { readonly schema: string; readonly from: string; readonly to: string }[];
+  /** What is taken back of the other table, by the name that it gets. */
+  readonly takenBack: readonly string[];
   /** The keys the table in use has room for, if it is to follow afterwards, so that it can be exchanged back. */
   readonly follow: { readonly room: Pair['room'] } | null;
 }
@@ -139,7 +141,7 @@ const laterChecks = ({ pair: { source }, other }: Exchange, table: string): stri
  * From then on the table that was in use follows the other one, unless it is to go.
  */
 export function exchangeStep(exchange: Exchange, context: StatementContext): Step {
-  const { pair, other, aside, since, marker, renamed, follow } = exchange;
+  const { pair, other, aside, since, marker, renamed, takenBack, follow } = exchange;
   const { source } = pair;
   const table = nameOf(source);
   const set = qualified(source.schema, aside(source.name));
@@ -177,6 +179,7 @@ export function exchangeStep(exchange: Exchange, context: StatementContext): Ste
       ...renamed.map(
         ({ schema, from, to }) => `ALTER TABLE ${qualified(schema, from)} RENAME TO ${quoteIdentifier(to)}`,
       ),
+      ...takenBack,
       ...sequences(exchange, table),
       ...laterChecks(exchange, table),
       ...source.triggers.flatMap((trigger) => triggerSql(table, trigger)),

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { quoteIdentifier } from '../../partition/identifiers.ts';
 import type { KeyType } from '../../partition/key-type.ts';
 import { parseKeyText } from '../../partition/key-type.ts';
+import { MINUS_INFINITY } from '../../partition/range.ts';
 import type { TableConfig } from '../../partition/table-config.ts';
 import { foreignKeyOf, KEY_TYPE_NAMES, templateOf } from '../../postgres/inspect/managed.ts';
 import * as catalog from '../../postgres/inspect/queries.ts';
@@ -15,6 +16,7 @@ import type {
   Index,
   Keys,
   LegacyTable,
+  Policy,
   Publication,
   Sequence,
   Trigger,
@@ -68,7 +70,16 @@ async function readKeys(
   const nulls = table.nullable
     ? (await client.query(`SELECT FROM ${nameOf(table)} WHERE ${key} IS NULL LIMIT 1`)).rows.length > 0
     : false;
-  return { oldest: await end('ASC'), newest: await end('DESC'), nulls };
+  const oldest = await end('ASC');
+  const [endless] =
+    oldest === MINUS_INFINITY
+      ? (
+          await client.query<{ rows: number }>(
+            `SELECT count(*)::float8 AS rows FROM ${nameOf(table)} WHERE ${key} = '-infinity'`,
+          )
+        ).rows
+      : [];
+  return { oldest, newest: await end('DESC'), nulls, endless: endless?.rows ?? 0 };
 }
 
 /**
@@ -134,7 +145,7 @@ async function readLegacy(
     known ??
     (parent.may_manage === true && kind !== 'other' && !rowsHidden
       ? await readKeys(client, { schema, name, keyColumn: partitionKey, keyType, nullable: !key.not_null })
-      : { oldest: null, newest: null, nulls: false });
+      : { oldest: null, newest: null, nulls: false, endless: 0 });
   await client.query('RESET ROLE');
   const [digest] = await read<{ fingerprint: string }>(
     `SELECT ${queries.fingerprintSql(oid, partitionKey)} AS fingerprint`,
@@ -239,7 +250,7 @@ async function readLegacy(
       )
     ).map((row) => ({ name: row.name, viaRoot: row.via_root })),
     referencedBy: (await read<{ readonly name: string }>(queries.REFERENCED_BY, oid)).map((row) => row.name),
-    policies: await read<LegacyTable['policies'][number]>(queries.POLICIES, oid),
+    policies: await read<Policy>(queries.POLICIES, oid),
     heapBytes: relation.heap_bytes,
     bytes: relation.bytes,
     rows: relation.rows,

@@ -155,7 +155,13 @@ export const REFERENCED_BY = `
     AND k.confrelid IN (SELECT $1::oid UNION SELECT p.relid::oid FROM pg_partition_tree($1::oid) p) ORDER BY 1`;
 
 export const POLICIES = `
-  SELECT p.polname AS name, obj_description(p.oid, 'pg_policy') AS comment FROM pg_policy p WHERE p.polrelid = $1 ORDER BY 1`;
+  SELECT p.polname AS name, obj_description(p.oid, 'pg_policy') AS comment,
+         replace(format('AS %s FOR %s TO %s', CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+           CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+           (SELECT string_agg(CASE WHEN r = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r))
+           || coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', '')
+           || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', ''), quote_ident(c.relname) || '.', '{table}.') AS definition
+  FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE p.polrelid = $1 ORDER BY 1`;
 
 export const TAKEN = `
   SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = (SELECT o.relnamespace FROM pg_class o WHERE o.oid = $1)

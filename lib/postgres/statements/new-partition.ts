@@ -26,13 +26,15 @@ export function createTable(table: ManagedTable, name: string): string {
   ].join('');
 }
 
-const granteeSql = (grantee: string | null): string =>
+export const granteeSql = (grantee: string | null): string =>
   grantee === null ? 'PUBLIC' : quoteIdentifier(grantee);
 
-function grantSql(partition: string, { grantee, privilege, grantable, column }: Grant): string {
-  const what = column === null ? privilege : `${privilege} (${quoteIdentifier(column)})`;
-  return `GRANT ${what} ON TABLE ${partition} TO ${granteeSql(grantee)}${grantable ? ' WITH GRANT OPTION' : ''}`;
-}
+/** `SELECT`, or `SELECT ("column")`. */
+export const grantedSql = ({ privilege, column }: Grant): string =>
+  column === null ? privilege : `${privilege} (${quoteIdentifier(column)})`;
+
+export const grantSql = (table: string, grant: Grant): string =>
+  `GRANT ${grantedSql(grant)} ON TABLE ${table} TO ${granteeSql(grant.grantee)}${grant.grantable ? ' WITH GRANT OPTION' : ''}`;
 
 /** SQL expressions: names as text, with schema and quoted as they stand in statements, and by themselves. */
 interface NamesSql {

@@ -3,7 +3,7 @@ import { convert, preparePlainTable } from '../../support/convert/attach-scenari
 import { contents, contentsDifference } from '../../support/convert/contents.ts';
 import { convertByYears } from '../../support/convert/copy-scenario.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { done, partitionsOf, stepsOf, tableOf } from '../../support/keeper.ts';
+import { catalogState, done, partitionsOf, stepsOf, tableOf } from '../../support/keeper.ts';
 
 const COPY = { strategy: 'copy' } as const;
 
@@ -47,6 +47,55 @@ test('rows further ahead than partitions are kept ready are told, and fail nobod
   }
   const rows = await rowsOf(database);
   expect(done(await convertByYears(database.url, COPY))).toContain('switch app.events_partitioned');
+  expect(contentsDifference(rows, await rowsOf(database))).toEqual([]);
+});
+
+test('rows dated -infinity are told before anything is done, and at once when they come later', async () => {
+  await using database = await createTestDatabase();
+  await preparePlainTable(database);
+  const refused = async () => {
+    const report = tableOf(await convertByYears(database.url, COPY));
+    expect(report).toMatchObject({ status: 'refused', error: { code: 'not-convertible' } });
+    expect(report.error?.message).toBe(
+      '2 rows of app.events are dated -infinity, before any partition that there could be.',
+    );
+    expect(report.error?.hint).toContain(`UPDATE "app"."events" SET "at" = ... WHERE "at" = '-infinity';`);
+    expect(report.steps.filter(({ status }) => status === 'done')).toEqual([]);
+  };
+  const endless = async () => {
+    await insert(database, "'-infinity'");
+    await insert(database, "'-infinity'");
+  };
+  const correct = () =>
+    database.query("UPDATE app.events SET at = now() - interval '4 years' WHERE at = '-infinity'");
+
+  await endless();
+  const before = await catalogState(database);
+  await refused();
+  expect(await catalogState(database)).toEqual(before);
+  await correct();
+  stepsOf(await convertByYears(database.url, { ...COPY, until: 'verify' }));
+  await endless();
+  await refused();
+  await correct();
+  const rows = await rowsOf(database);
+  expect(done(await convertByYears(database.url, COPY))).toContain('switch app.events_partitioned');
+  expect(contentsDifference(rows, await rowsOf(database))).toEqual([]);
+});
+
+test('rows dated -infinity are no trouble for an attach, nor on the way back to a plain table', async () => {
+  await using database = await createTestDatabase();
+  await preparePlainTable(database);
+  await insert(database, "'-infinity'");
+  const rows = await rowsOf(database);
+  stepsOf(await convert(database.url));
+  const refused = tableOf(await convertByYears(database.url, { strategy: 'split' }));
+  expect(refused).toMatchObject({ status: 'refused', error: { code: 'not-convertible' } });
+  expect(refused.error?.message).toContain('1 row of app.events is dated -infinity');
+  expect(refused.error?.hint).not.toContain('attach');
+  expect(done(await convertByYears(database.url, { strategy: 'unconvert' }))).toContain(
+    'switch app.events_plain',
+  );
   expect(contentsDifference(rows, await rowsOf(database))).toEqual([]);
 });
 

@@ -9,7 +9,7 @@ async function prepare(database: TestDatabase): Promise<void> {
   await database.query(`
     CREATE SCHEMA app;
     CREATE TABLE app.events (id int PRIMARY KEY, at timestamptz NOT NULL, note text) WITH (autovacuum_enabled = off);
-    INSERT INTO app.events SELECT n, now() - n * interval '20 seconds', repeat('x', 30) FROM generate_series(1, 120000) AS n;
+    INSERT INTO app.events SELECT n, now() - n * interval '20 seconds', repeat('x', 30) FROM generate_series(1, 40000) AS n;
     CREATE INDEX events_at ON app.events (at);
     DELETE FROM app.events WHERE id % 2 = 0`);
 }

@@ -138,8 +138,6 @@ test('a conversion may be killed at any step: the next run goes on, to the same 
 test('what was prepared may be taken back with any break in between: the table is as it was', async () => {
   await using database = await createTestDatabase();
   await preparePlainTable(database);
-  // It was made NOT NULL before the boundary was, and stays so.
-  await database.query('ALTER TABLE app.events ALTER COLUMN at SET NOT NULL');
   const original = await describeSchema(database);
   const scene: Scene = {
     prepare: async () => {

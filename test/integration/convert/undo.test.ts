@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { convert, convertUntil, preparePlainTable } from '../../support/convert/attach-scenario.ts';
+import { convertByYears } from '../../support/convert/copy-scenario.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { catalogState, describeSchema, partitionsOf, stepsOf, tableOf } from '../../support/keeper.ts';
 
@@ -15,6 +16,35 @@ test('what was prepared is taken back, and the table is as it was', async () => 
   stepsOf(await convert(database.url, { undo: true }));
   expect(await describeSchema(database)).toEqual(before);
   expect(stepsOf(await convert(database.url, { undo: true }))).toEqual([]);
+});
+
+test.each(['prepare', 'copy', 'verify'] as const)(
+  'a copy that was made until %s is taken back, and rows may lack a date again',
+  async (until) => {
+    await using database = await createTestDatabase();
+    await preparePlainTable(database);
+    const before = await describeSchema(database);
+    stepsOf(await convertByYears(database.url, { strategy: 'copy', until }));
+    await expect(database.query('INSERT INTO app.events (account) VALUES (1)')).rejects.toMatchObject({
+      code: '23502',
+    });
+    stepsOf(await convertByYears(database.url, { undo: true }));
+    expect(await describeSchema(database)).toEqual(before);
+  },
+);
+
+test('a key that has been given another use stays NOT NULL', async () => {
+  await using database = await createTestDatabase();
+  await preparePlainTable(database);
+  stepsOf(await convert(database.url, { until: 'prepare' }));
+  await database.query(
+    'ALTER TABLE app.events DROP CONSTRAINT events_pkey, ADD CONSTRAINT events_pkey PRIMARY KEY (id, at)',
+  );
+  const steps = stepsOf(await convert(database.url, { undo: true }));
+  expect(steps.map(({ kind }) => kind)).toContain('discard');
+  await expect(database.query('INSERT INTO app.events (account) VALUES (1)')).rejects.toMatchObject({
+    code: '23502',
+  });
 });
 
 test.each([
