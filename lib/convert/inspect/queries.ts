@@ -149,6 +149,7 @@ export const wholePublications = (serverVersion: number): string => `
       : ' AND $1::oid IS NOT NULL'
   } ORDER BY 1`;
 
+/** Foreign keys that refer to the table, or to a partition of it alone. */
 export const REFERENCED_BY = `
   SELECT DISTINCT k.conrelid::regclass::text || ' (' || quote_ident(k.conname) || ')' AS name
   FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0

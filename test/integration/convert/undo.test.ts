@@ -25,7 +25,7 @@ test.each(['prepare', 'copy', 'verify'] as const)(
     await preparePlainTable(database);
     const before = await describeSchema(database);
     stepsOf(await convertByYears(database.url, { strategy: 'copy', until }));
-    await expect(database.query('INSERT INTO app.events (account) VALUES (1)')).rejects.toMatchObject({
+    await expect(database.query('INSERT INTO app.events (at) VALUES (NULL)')).rejects.toMatchObject({
       code: '23502',
     });
     stepsOf(await convertByYears(database.url, { undo: true }));
@@ -42,7 +42,7 @@ test('a key that has been given another use stays NOT NULL', async () => {
   );
   const steps = stepsOf(await convert(database.url, { undo: true }));
   expect(steps.map(({ kind }) => kind)).toContain('discard');
-  await expect(database.query('INSERT INTO app.events (account) VALUES (1)')).rejects.toMatchObject({
+  await expect(database.query('INSERT INTO app.events (at) VALUES (NULL)')).rejects.toMatchObject({
     code: '23502',
   });
 });
