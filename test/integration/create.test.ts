@@ -105,7 +105,7 @@ describe('a run', () => {
     expect(
       outside.filter(
         (statement) =>
-          !/^\s*(SELECT|WITH|BEGIN .* READ ONLY$|COMMIT$|(ROLLBACK; )?RESET ROLE; SET lock_timeout = '2s'; SET statement_timeout = '60s'$)/.test(
+          !/^\s*(SELECT|WITH|DO \$\$ BEGIN\s+PERFORM pg_catalog\.set_config|BEGIN .* READ ONLY$|COMMIT$|(ROLLBACK; )?RESET ROLE; SET lock_timeout = '2s'; SET statement_timeout = '60s'$)/.test(
             statement,
           ),
       ),

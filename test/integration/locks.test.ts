@@ -158,6 +158,9 @@ describe('readers whose statements are neither long nor ever all at an end', () 
     await addEvents(database);
     const running = new AbortController();
     const reading = readInTurns(database, running.signal);
+    const locked =
+      "SELECT FROM pg_locks WHERE relation = 'app.events'::regclass AND mode = 'AccessShareLock'";
+    await waitUntil(async () => (await database.query(locked)).length > 0, { what: 'a reader is at work' });
     const report = await keeper(database, { ...events, expired: 'drop' }).cleanup();
     running.abort();
     await reading;
