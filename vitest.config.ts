@@ -10,7 +10,7 @@ const TRAFFIC = 'test/integration/{stall,deadlock,default-heal,convert/{stall,co
 const FOR_ONE_VERSION = [
   'test/integration/aws/**',
   'test/integration/migrating/**',
-  'test/integration/{bench,cli,compose,doctor,explain-rewritten,explain-top,old-minor,serve,sql/planners}.test.ts',
+  'test/integration/{bench,cli,compose,doctor,explain-rewritten,explain-top,old-minor,patience-of-others,serve,sql/planners}.test.ts',
   'test/integration/convert/{cli,copy-{mirror,pace,rewritten,since},kit,refusals,unique-without-key}.test.ts',
 ];
 
