@@ -1,7 +1,7 @@
 import { displayIdentifier, displayName, quoteIdentifier } from '../../partition/identifiers.ts';
 import { nameOf } from '../../postgres/statements/common.ts';
+import type { Obstacle } from '../obstacles.ts';
 import type { Layout } from '../parts.ts';
-import type { Obstacle } from '../preflight.ts';
 import type { Situation } from '../situation.ts';
 import { inWords } from '../size.ts';
 import { identityOf } from './identity.ts';

@@ -76,6 +76,16 @@ const dependents: readonly Refusal[] = [
   remedy: 'Drop it and make it anew after the conversion.',
 }));
 
+const nameTaken = (name: string, of: NonNullable<Refusal['of']>): Refusal => ({
+  what: `a table called ${name}`,
+  sql: `CREATE TABLE app.${name} ()`,
+  of,
+  code: 'name-taken',
+  message: `The name app.${name}, which the conversion needs, is taken.`,
+  remedy: 'Rename that relation.',
+  followed: `ALTER TABLE app.${name} RENAME TO other`,
+});
+
 const RESTRICTED = 'ALTER TABLE app.events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY';
 
 describe('a plain table is not converted with', () => {
@@ -225,15 +235,7 @@ describe('a plain table is not converted with', () => {
       followed: 'ALTER TYPE app.events_partitioned RENAME TO other',
     },
     ...['events_replaced', 'events_changes', 'events_pkey_replaced', 'events_id_seq_partitioned'].map(
-      (name): Refusal => ({
-        what: `a table called ${name}`,
-        sql: `CREATE TABLE app.${name} ()`,
-        of: name.endsWith('_partitioned') ? ['attach', 'copy'] : ['copy'],
-        code: 'name-taken',
-        message: `The name app.${name}, which the conversion needs, is taken.`,
-        remedy: 'Rename that relation.',
-        followed: `ALTER TABLE app.${name} RENAME TO other`,
-      }),
+      (name) => nameTaken(name, name.endsWith('_partitioned') ? ['attach', 'copy'] : ['copy']),
     ),
     {
       what: 'nothing that tells its rows apart',
@@ -349,16 +351,8 @@ describe('a partitioned table is not given other partitions, nor made plain, wit
       remedy: 'Rename that relation.',
       followed: 'ALTER TABLE app.events_replaced RENAME TO other',
     },
-    ...(['events_partitioned', 'events_plain'] as const).map(
-      (name): Refusal => ({
-        what: `a table called ${name}`,
-        sql: `CREATE TABLE app.${name} ()`,
-        of: [name === 'events_plain' ? 'unconvert' : 'split'],
-        code: 'name-taken',
-        message: `The name app.${name}, which the conversion needs, is taken.`,
-        remedy: 'Rename that relation.',
-        followed: `ALTER TABLE app.${name} RENAME TO other`,
-      }),
+    ...(['events_partitioned', 'events_plain'] as const).map((name) =>
+      nameTaken(name, [name === 'events_plain' ? 'unconvert' : 'split']),
     ),
     {
       what: 'nothing that tells its rows apart',
