@@ -2,6 +2,7 @@ import { Temporal } from 'temporal-polyfill';
 import { toPoint } from '../calendar.ts';
 import { displayIdentifier } from '../identifiers.ts';
 import { type KeyType, keyText } from '../key-type.ts';
+import { isAligned, isFixed } from './exactness.ts';
 import type { Comparison, Expression } from './expression.ts';
 import { flipped, isKey, type Key, mentionsKey } from './key.ts';
 import {
@@ -134,7 +135,6 @@ function dateTrunc(
   const unit = UNITS.find((one) => one === constant(field)?.toLowerCase());
   if (unit === undefined || inner === undefined) return null;
   if (value.kind !== 'sql') return truncated(inner, unit, operator, value, key, constant(zone));
-  const aligned = new RegExp(`^\\(?date_trunc\\('${unit}'::text, `).test(value.text);
   const solved = truncatedAt(
     inner,
     operator,
@@ -143,7 +143,7 @@ function dateTrunc(
     key,
   );
   // In another zone, the next one may begin at another time by the session's clock.
-  return aligned && zone === undefined ? solved : inexact(solved);
+  return zone === undefined && isAligned(value.text, unit) ? solved : inexact(solved);
 }
 
 const FORMATS: Readonly<Record<string, readonly [Unit, RegExp]>> = {
@@ -214,25 +214,6 @@ function uuidTime(operator: string, value: Moment, key: Key): Solved {
   }
 }
 
-/** Names of the zone in which every day has 24 hours. */
-const WITHOUT_CLOCK_CHANGES = /^(?:Etc\/)?(?:UTC|UCT|GMT|Universal|Zulu)$/i;
-
-/**
- * Whether a span, added to an expression and taken away again, ends where it began. Months have no fixed length; nor
- * have days on the calendar of a session whose clocks change, by which they are added to instants. A difference of two
- * instants counts days of 24 hours.
- */
-function isFixed(text: string, to: Expression, key: Key): boolean {
-  if (!/^\(?'[^']*'::|^\d+$/.test(text) || /mon|year/.test(text)) return false;
-  const type = typeOf(to, key);
-  return (
-    !text.includes('day') ||
-    type === 'timestamp' ||
-    type === 'date' ||
-    WITHOUT_CLOCK_CHANGES.test(key.timeZone)
-  );
-}
-
 function arithmetic(
   { operator: sign, left, right }: Comparison,
   operator: string,
@@ -243,13 +224,13 @@ function arithmetic(
   if (mentionsKey(left, key) && !mentionsKey(right, key) && (sign === '+' || sign === '-')) {
     const text = typed(bare, key.type);
     const solved = solve(left, operator, sql(`(${text} ${sign === '+' ? '-' : '+'} ${right.text})`), key);
-    return isFixed(right.text, left, key) ? solved : inexact(solved);
+    return isFixed(right.text, typeOf(left, key), key.timeZone) ? solved : inexact(solved);
   }
   const other = flipped(operator);
   if (sign !== '-' || mentionsKey(left, key) || other === undefined) return null;
   const text = typed(bare, 'interval');
   const solved = solve(right, other, sql(`(${left.text} - ${text})`), key);
-  return isFixed(text, right, key) ? solved : inexact(solved);
+  return isFixed(text, typeOf(right, key), key.timeZone) ? solved : inexact(solved);
 }
 
 function call(name: string, args: readonly Expression[], operator: string, value: Moment, key: Key): Solved {

@@ -87,6 +87,22 @@ describe('a condition on an expression of the key becomes one on the key', () =>
   });
 
   test.each([
+    ['month', "date_trunc('month'::text, now())", true],
+    ['month', "date_trunc('month'::text, (CURRENT_DATE)::timestamp with time zone)", true],
+    ['month', "(date_trunc('month'::text, now()) - '1 mon'::interval)", true],
+    ['month', "(date_trunc('month'::text, now()) - '3 days'::interval)", false],
+    ['week', "(date_trunc('week'::text, now()) - '14 days'::interval)", true],
+    ['week', "(date_trunc('week'::text, now()) - '1 day'::interval)", false],
+    ['quarter', "(date_trunc('quarter'::text, now()) - '1 year'::interval)", true],
+    ['quarter', "(date_trunc('quarter'::text, now()) - '1 mon'::interval)", false],
+    ['hour', "(date_trunc('hour'::text, now()) - '00:30:00'::interval)", false],
+    ['day', "date_trunc('day'::text, now(), 'Asia/Tokyo'::text)", false],
+  ])('the first moment of a %s is %s: %s', (unit, value, exact) => {
+    const told = rewrite(`(date_trunc('${unit}'::text, e.at) = ${value})`);
+    expect(told?.startsWith('about: ')).toBe(!exact);
+  });
+
+  test.each([
     ['timestamptz', 'UTC', "((now() - e.at) < '7 days'::interval)", true],
     ['timestamptz', 'Etc/UTC', "((now() - e.at) < '7 days'::interval)", true],
     ['timestamptz', 'Europe/Berlin', "((now() - e.at) < '7 days'::interval)", false],
